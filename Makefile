@@ -1,0 +1,69 @@
+# The commands of this project. `make` lists them. Each sets up what it needs first; after the first time
+# that costs a few milliseconds.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+BIN := .venv/bin
+# Python keeps the compiled form of what it imported, whatever the machine's default is: the Pulumi SDKs are
+# large, and a preview starts three times faster with it.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  Options: STACK=prod for preview, ARGS='-k name' for the tests"
+
+# --- see and test: needs git, make and a Python >= 3.10 ----------------------------------------------------
+
+.PHONY: preview
+preview:  ## what every stack would create: no account, no cluster, no Pulumi CLI (STACK=prod: one stack)
+	@scripts/bootstrap run
+	@$(BIN)/slipway preview $(STACK) $(ARGS)
+
+.PHONY: test
+test:  ## the unit tests with the coverage floor (with ARGS: only those, without the floor)
+	@scripts/bootstrap test
+	@$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --cov --cov-report=term)
+
+# --- the gates ---------------------------------------------------------------------------------------------
+
+.PHONY: setup
+setup:  ## everything for working on the code, the pre-commit hooks too
+	@scripts/bootstrap dev
+	@$(BIN)/pre-commit install
+
+.PHONY: lint
+lint:  ## ruff, pyright strict, import-linter
+	@scripts/bootstrap dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+.PHONY: format
+format:  ## ruff's formatting and its safe fixes
+	@scripts/bootstrap dev
+	$(BIN)/ruff check --fix-only .
+	$(BIN)/ruff format .
+
+# --- the tiers that need more -------------------------------------------------------------------------------
+
+.PHONY: test-engine
+test-engine:  ## Pulumi's real engine with simulated providers (needs `pulumi` on PATH or SLIPWAY_PULUMI)
+	@scripts/bootstrap test
+	@$(BIN)/pytest tests/engine $(ARGS)
+
+.PHONY: test-cluster
+test-cluster:  ## the local stack on a real Kubernetes (needs KUBECONFIG, Docker and `pulumi`)
+	@scripts/bootstrap test
+	@$(BIN)/pytest tests/cluster $(ARGS)
+
+.PHONY: test-app
+test-app:  ## the application in app/ (PostgreSQL and Redis binaries, if this machine has them)
+	@$(MAKE) --no-print-directory -C app test
+
+.PHONY: ci
+ci:  ## what CI runs: every tier this machine can run
+	@bash .ci/run
