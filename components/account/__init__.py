@@ -1,0 +1,1 @@
+"""What belongs to the AWS account: which one it is, and what it may cost."""

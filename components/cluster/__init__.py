@@ -1,0 +1,1 @@
+"""Access to the Kubernetes cluster that the workloads run on."""

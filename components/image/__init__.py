@@ -1,0 +1,1 @@
+"""The container image: built from the working copy (local, dev), or a release that CI has built."""

@@ -1,0 +1,1 @@
+"""The namespace of an application, and what holds for everything in it."""

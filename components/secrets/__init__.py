@@ -1,0 +1,1 @@
+"""The secrets of the application: generated, or named and given by configuration."""

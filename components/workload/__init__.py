@@ -1,0 +1,1 @@
+"""A service of the application: its pods, how they scale, and what keeps them safe."""
