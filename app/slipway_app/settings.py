@@ -4,9 +4,20 @@ A value that is missing or wrong is named on standard error; the value itself is
 """
 
 import sys
+from collections.abc import Callable
+from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _url(*schemes: str) -> Callable[[SecretStr], SecretStr]:
+    def check(value: SecretStr) -> SecretStr:
+        if value.get_secret_value().partition("://")[0] not in schemes:
+            raise ValueError(f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
+        return value
+
+    return check
 
 
 class DatabaseSettings(BaseSettings):
@@ -14,7 +25,7 @@ class DatabaseSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
-    database_url: SecretStr = Field(pattern=r"^postgres(ql)?://")
+    database_url: Annotated[SecretStr, AfterValidator(_url("postgresql", "postgres"))]
     """A libpq URL; TLS by its parameters, e.g. `?sslmode=verify-full&sslrootcert=/path/ca.crt`."""
     database_pool_size: int = Field(default=5, ge=1, le=100)
     """Connections that a process may hold at once."""
@@ -24,7 +35,7 @@ class DatabaseSettings(BaseSettings):
 class WorkerSettings(DatabaseSettings):
     """What the worker needs: the database and the queue."""
 
-    redis_url: SecretStr = Field(pattern=r"^rediss?://")
+    redis_url: Annotated[SecretStr, AfterValidator(_url("rediss", "redis"))]
     """A redis-py URL; TLS by `rediss://` and `?ssl_ca_certs=/path/ca.crt`."""
 
 
