@@ -1,0 +1,170 @@
+"""PostgreSQL and Redis for the tests: real servers, started here, on this machine only.
+
+Without their programs the tests that need them are skipped; with CI=true a skip is a failure.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+
+APP = Path(__file__).parent.parent
+REDIS_RIGHTS = ["~*", "-@all", "+@read", "+@write", "+@string", "+@list", "+@keyspace", "-@dangerous"]
+"""What the Redis user of a stack may do."""
+
+
+def program(name: str) -> str:
+    places = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *places]))
+    if found is None:
+        message = f"{name} is not installed (Debian, Ubuntu: apt-get install postgresql redis-server)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(message)
+        pytest.skip(message)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        return server.getsockname()[1]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{holds} did not come true in {seconds} s")
+        time.sleep(0.05)
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def running(command: list[str], **options: object) -> Generator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(command, **options)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server with an application role that is not the superuser."""
+    initdb, postgres = program("initdb"), program("postgres")
+    folder = tmp_path_factory.mktemp("postgres")
+    user: dict[str, object] = {}
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        shutil.chown(folder, "postgres")
+        for parent in [folder.parent, folder.parent.parent]:
+            parent.chmod(0o755)
+        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
+    data, port = folder / "data", free_port()
+    subprocess.run(
+        [initdb, "-D", data, "-U", "super", "-A", "trust", "--no-sync"],
+        check=True, stdout=subprocess.DEVNULL, cwd=folder, **user,
+    )  # fmt: skip
+    with running(
+        [postgres, "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1", "-F"],
+        stderr=subprocess.DEVNULL, cwd=folder, **user,
+    ):  # fmt: skip
+        wait_until(lambda: accepts(port))
+        with psycopg.connect(f"postgresql://super@127.0.0.1:{port}/postgres", autocommit=True) as connection:
+            connection.execute("CREATE ROLE app LOGIN PASSWORD 'pw'")
+            connection.execute("CREATE DATABASE app OWNER app")
+        yield f"postgresql://app:pw@127.0.0.1:{port}/app"
+
+
+@dataclass
+class RedisServer:
+    """A Redis whose only user is restricted as in a stack; it can be stopped and started."""
+
+    command: list[str]
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://app:pw@127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL)
+        wait_until(lambda: accepts(self.port))
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(10)
+            self.process = None
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    port = free_port()
+    command = [
+        program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "",
+        "--dir", str(tmp_path_factory.mktemp("redis")),
+        "--user", "default", "off", "--user", "app", "on", ">pw", *REDIS_RIGHTS,
+    ]  # fmt: skip
+    server = RedisServer(command, port)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def environment(database_url: str, redis_server: RedisServer) -> dict[str, str]:
+    """What a stack tells the service; the tables exist."""
+    values = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(APP),
+        "DATABASE_URL": database_url,
+        "REDIS_URL": redis_server.url,
+        "JWT_SECRET": "0123456789abcdef0123456789abcdef",
+    }
+    run(values, "-m", "alembic", "upgrade", "head")
+    return values
+
+
+def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in the service's environment, and nothing of the test's own; fail when it fails."""
+    return subprocess.run(
+        [sys.executable, *arguments], env=environment, cwd=APP, check=True, capture_output=True, text=True
+    )
+
+
+@contextmanager
+def serving(environment: dict[str, str]) -> Generator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
+    """The API, as the image starts it."""
+    port = free_port()
+    command = [
+        sys.executable, "-m", "uvicorn", "--factory", "slipway_app.api:create_app", "--port", str(port),
+        "--timeout-graceful-shutdown", "30", "--no-access-log", "--log-level", "warning",
+    ]  # fmt: skip
+    with (
+        running(command, env=environment, cwd=APP) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15) as client,
+    ):
+        wait_until(lambda: accepts(port))
+        yield client, process
+
+
+@pytest.fixture(scope="session")
+def api(environment: dict[str, str]) -> Iterator[httpx.Client]:
+    with serving(environment) as (client, _process):
+        yield client
