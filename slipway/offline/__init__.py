@@ -1,1 +1,1 @@
-"""The program without an engine: run it once, keep every registration, derive everything else from that record."""
+"""The program without an engine: run it once, keep every registration, derive everything from the record."""

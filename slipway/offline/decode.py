@@ -1,7 +1,7 @@
-"""From the SDK's protobuf messages to plain JSON: secrets replaced, unknown values marked, numbers as written.
+"""From the SDK's protobuf messages to plain JSON: secrets replaced, unknowns marked, numbers as written.
 
-The inputs of a resource are read here once, directly from the message, since the SDK's own way (deserialise,
-hand to a mock, serialise again) costs more than the registration itself.
+The inputs of a resource are read here once, directly from the message, since the SDK's own way
+(deserialise, hand to a mock, serialise again) costs more than the registration itself.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LARGEST_EXACT = 2**53
 
 
 class Decoder:
-    """Decodes one message; afterwards the paths of secrets and unknown values and the leaks stand beside it."""
+    """Decodes one message; afterwards the paths of secrets, unknowns and leaks stand beside it."""
 
     def __init__(self, markers: Mapping[str, Marker]) -> None:
         """Args: markers: the synthesised values so far, by their text."""

@@ -1,7 +1,7 @@
-"""What one offline run of the program leaves behind: every registration, the outputs and the log, as plain JSON.
+"""What one offline run of the program leaves behind: registrations, outputs and log, as plain JSON.
 
-Everything else (manifests, preview, difference, price) is a function of a `Record`, so it holds no SDK object,
-no secret value and nothing that differs between two runs of the same program.
+Everything else (manifests, preview, difference, price) is a function of a `Record`, so it holds no SDK
+object, no secret value and nothing that differs between two runs of the same program.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
-type Json = None | bool | int | float | str | list[Json] | dict[str, Json]
+type Json = bool | int | float | str | list[Json] | dict[str, Json] | None
 type Path = tuple[str | int, ...]
 
 FORMAT = 1
@@ -37,8 +37,8 @@ class LogLine:
 class Registration:
     """One resource as the program asked for it.
 
-    `inputs` are the provider's names (camelCase) with `SECRET` in place of secrets and `{"unknown": true}` for
-    values nobody knows before `up`; `secret_paths` and `unknown_paths` list where those stand. A path of
+    `inputs` have the provider's names (camelCase), with `SECRET` in place of secrets and `{"unknown": true}`
+    for values nobody knows before `up`; `secret_paths` and `unknown_paths` list where those stand. A path of
     `unknown_paths` may also lead to a text that contains a placeholder for such a value.
     """
 
@@ -100,7 +100,7 @@ class Registration:
             by_property = cast("dict[str, list[str]]", document["property_dependencies"])
             values["property_dependencies"] = {key: tuple(urns) for key, urns in by_property.items()}
         return cls(
-            **cast("dict[str, str]", values)
+            **cast("dict[str, Any]", values)
         )  # the cast only quiets the checker: values are as written
 
 

@@ -1,4 +1,4 @@
-"""The recorder: a Pulumi resource monitor that keeps what is registered and answers like a provider in preview."""
+"""The recorder: a Pulumi resource monitor that keeps what is registered, answers as in a preview."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
-from pulumi.runtime.proto import engine_pb2, provider_pb2, resource_pb2
+from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from slipway.offline.decode import SECRET_WRAPPER, Decoder
 from slipway.offline.loop import RecordError
@@ -16,6 +16,7 @@ from slipway.offline.names import mark_unknown_names
 from slipway.offline.synthesis import FUNCTIONS, Marker, Synthesis, synthesise
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from pulumi.runtime.mocks import MockCallArgs
 
 _SHORTEST_SECRET = 4
@@ -139,7 +140,7 @@ class Recorder(MockMonitor):
 
     def Invoke(  # noqa: N802 - a method of the gRPC service
         self, request: resource_pb2.ResourceInvokeRequest
-    ) -> provider_pb2.InvokeResponse:
+    ) -> resource_pb2.ResourceInvokeResponse:
         """Answer a provider function from the table; an unlisted one fails the run."""
         answer = FUNCTIONS.get(request.tok)
         if answer is None:
@@ -153,7 +154,7 @@ class Recorder(MockMonitor):
         cast("struct_pb2.Struct", getattr(response, "return")).update(
             cast("dict[str, Any]", answer(arguments))
         )
-        return cast("provider_pb2.InvokeResponse", response)
+        return response
 
     def _check(self, inputs: dict[str, Json], decoder: Decoder, urn: str) -> None:
         """Report secrets that stand in the clear, and remove real ones."""
@@ -212,7 +213,7 @@ def _registration(
         },
         protect=request.protect,
         provider=request.provider.rpartition("::")[0],
-        aliases=tuple(cast("Json", json_format.MessageToDict(alias)) for alias in request.aliases),
+        aliases=tuple(_alias(alias) for alias in cast("Sequence[Message]", cast("Any", request).aliases)),
         ignore_changes=tuple(request.ignoreChanges),
         replace_on_changes=tuple(request.replaceOnChanges),
         delete_before_replace=request.deleteBeforeReplace,
@@ -234,10 +235,14 @@ def _registration(
     )
 
 
+def _alias(alias: Message) -> Json:
+    return cast("Json", json_format.MessageToDict(alias))
+
+
 def _answer(
     inputs: struct_pb2.Struct, synthesis: Synthesis, secret_outputs: frozenset[str]
 ) -> struct_pb2.Struct:
-    """The inputs with the synthesised outputs; what the provider keeps secret is wrapped as the wire has it."""
+    """The inputs with the synthesised outputs; what the provider keeps secret is wrapped as on the wire."""
     answer = struct_pb2.Struct()
     answer.CopyFrom(inputs)
     for key, output in synthesis.outputs.items():

@@ -1,8 +1,8 @@
 """Runs a Pulumi program without an engine and keeps every registration.
 
-The program runs as under the engine's language host (`run_in_stack`), against a monitor of our own that answers
-with the inputs and the synthesised outputs. Each run has its own context and event loop, so that several runs in
-one process share neither root resource nor secret keys; nothing of the process's environment is asked.
+The program runs as under the engine's language host (`run_in_stack`), against a monitor of our own that
+answers with the inputs and the synthesised outputs. Each run has its own context and event loop, so that
+several runs in one process share neither root resource nor secret keys; no PULUMI_CONFIG variable is asked.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def record(
         program: the whole Pulumi program; it reads `pulumi.Config` and calls `pulumi.export`.
         project: name of the Pulumi project.
         stack: name of the stack.
-        config: full keys (`slipway:services`) to text; maps and lists as JSON text, as the engine passes them.
+        config: full keys (`slipway:services`) to text; maps and lists as JSON text, as the engine has them.
         secret_keys: keys of `config` whose values are secret.
-        preview: whether computed outputs that the table of synthesised values lacks are unknown (True) or None.
+        preview: whether computed outputs that the synthesised values lack are unknown (True) or None.
 
     Raises:
         Whatever the program raises, unchanged; `RecordError` when the program can't be run offline.
@@ -60,7 +60,7 @@ def record(
         pulumi_config.CONFIG.set(_ClosedConfig(config))
         # The set of secret keys has no public setter without the one of the values.
         cast("Any", pulumi_config)._SECRET_KEYS.set(set(secrets))
-        # The SDK's signature asks for Awaitable[None]; a plain program returns None, which it accepts as well.
+        # The SDK's signature asks for an awaitable; a plain program returns None, which it takes as well.
         await run_in_stack(cast("Callable[[], Awaitable[None] | None]", program))
 
     loop = DirectLoop()
@@ -98,7 +98,7 @@ def _configure(recorder: Recorder, engine: Engine, project: str, stack: str, pre
 
 
 class _ClosedConfig(dict[str, Json]):
-    """Configuration that answers for every key, so that the SDK never falls back to PULUMI_CONFIG variables."""
+    """Configuration that answers for every key, so that the SDK never looks for PULUMI_CONFIG variables."""
 
     def __contains__(self, key: object) -> bool:
         return True

@@ -1,8 +1,8 @@
-"""The one table of outputs that providers compute: what an offline run and the unit tests see in their place.
+"""The one table of outputs that providers compute: what an offline run and unit tests see instead.
 
-A value that nobody can know before `up` becomes a unique token (`unknown-<name>-<output>-<6 hex>`), so that the
-program's own arithmetic runs and names stay consistent, and the recorder can say where such a value ended up.
-An output that is absent here is simply unknown, as in the engine's own preview.
+A value that nobody can know before `up` becomes a unique token (`unknown-<name>-<output>-<6 hex>`), so that
+the program's own arithmetic runs, names stay consistent, and the recorder can say where such a value ended
+up. An output that is absent here is simply unknown, as in the engine's own preview.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PEM_LABELS: Mapping[Encoding, str] = {
 
 @dataclass(frozen=True)
 class Unknowable:
-    """An output known only after `up`: in which form its token is given, and whether the provider marks it secret."""
+    """An output known only after `up`: the form its token takes, and whether the provider marks it secret."""
 
     encoding: Encoding = "text"
     secret: bool = False
@@ -51,7 +51,7 @@ class Unknowable:
 
 @dataclass(frozen=True)
 class Marker:
-    """One synthesised value: the exact text, which output of which resource it stands for, and its secretness."""
+    """One synthesised value: its exact text, the output it stands for, and whether that is secret."""
 
     text: str
     urn: str
@@ -61,7 +61,7 @@ class Marker:
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What a provider would have answered: the id (None is unknown), further outputs, and the markers among them."""
+    """What a provider would have answered: the id (None is unknown), more outputs, the markers among them."""
 
     id: str | None
     outputs: Mapping[str, Json]
@@ -134,7 +134,7 @@ def _docker_image(inputs: Mapping[str, Json], token: Callable[[str], str]) -> Ma
 COMPUTED: Mapping[str, Callable[[Mapping[str, Json], Callable[[str], str]], Mapping[str, Json]]] = {
     "docker:index/image:Image": _docker_image,
 }
-"""Outputs that follow from the inputs, by type token. The second argument makes the token of a named output."""
+"""Outputs that follow from the inputs, by type token. The second argument makes the token of an output."""
 
 FUNCTIONS: Mapping[str, Callable[[Mapping[str, Json]], Mapping[str, Json]]] = {}
 """Answers to provider functions (`get_*`), by token. One that is missing fails the run with its name."""
@@ -199,7 +199,7 @@ def find_markers(text: str, known: Mapping[str, Marker]) -> list[Marker]:
 
 
 def _core(text: str, urn: str, name: str, output: str) -> str:
-    """The part of a written value that is unique: the token where it is readable, else the whole encoded text."""
+    """The part of a written value that is unique: the token where readable, else the whole encoded text."""
     token = token_for(urn, name, output)
     return token if token in text else text
 
