@@ -1,0 +1,131 @@
+"""From the configuration of a stack to its settings: the one way in, for the engine and for the offline preview.
+
+Values come from the configuration that the engine gave; the stack file only says where they stand, and only for keys
+whose value there is the one that was given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import pulumi
+from pydantic import BaseModel, ValidationError
+
+from stacks.config.namespaces import Configuration, sort_out
+from stacks.config.problems import Problem, SettingsError
+from stacks.config.stackfile import StackFile, read_stack_file, scan_stack_file
+from stacks.config.translate import Source, translate
+from stacks.presets import Environment, Preset, preset_for
+from stacks.settings import Settings
+
+
+def load_settings(
+    config: Mapping[str, str], secret_keys: frozenset[str] | set[str], stack_file: StackFile | None
+) -> Settings:
+    """Return the settings of a configuration.
+
+    Args:
+        config: the full key to the text that the engine hands the program; maps and lists as JSON.
+        secret_keys: the keys whose value is a secret. Values of the namespace `secrets` are never read here: the program
+            takes them with `pulumi.Config("secrets").get_secret(name)`.
+        stack_file: the file for positions, where it is known.
+
+    Raises:
+        SettingsError: with every error, sorted by its place.
+    """
+    settings, problems = _judge(config, secret_keys, stack_file)
+    if problems or settings is None:
+        raise SettingsError(problems)
+    return settings
+
+
+def load_stack_file(path: Path) -> tuple[StackFile, Settings]:
+    """Read and judge a stack file without an engine.
+
+    Args:
+        path: such as `Pulumi.dev.yaml`.
+
+    Raises:
+        SettingsError: with every error of notation and of values at once.
+    """
+    scan = scan_stack_file(path)
+    settings, judged = _judge(scan.file.config, scan.file.secret_keys, scan.file)
+    places = {problem.where for problem in scan.problems}
+    problems = [*scan.problems, *(problem for problem in judged if problem.where not in places)]
+    if problems or settings is None:
+        raise SettingsError(problems)
+    return scan.file, settings
+
+
+def from_pulumi() -> Settings:
+    """Return the settings of the running stack, from the whole configuration that the engine gave.
+
+    Raises:
+        SettingsError: with every error; positions are those of `Pulumi.<stack>.yaml` in the working directory, where it
+            says the same.
+    """
+    config, secret_keys = _engine_config()
+    settings, problems = _judge(config, secret_keys, None)
+    if settings is not None and not problems:
+        return settings
+    _, placed = _judge(config, secret_keys, _own_file())
+    raise SettingsError(placed or problems)
+
+
+def _own_file() -> StackFile | None:
+    try:
+        return read_stack_file(Path(f"Pulumi.{pulumi.get_stack()}.yaml"))
+    except SettingsError:
+        return None
+
+
+def _engine_config() -> tuple[dict[str, str], frozenset[str]]:
+    """Return every key that the engine gave, unknown ones included; the SDK itself only answers for keys that one knows.
+
+    An engine gives the configuration by call (inline programs, tests) or by environment variable (a program of its own);
+    the SDK prefers the first, and so do we, so that a stray PULUMI_CONFIG changes nothing.
+    """
+    from pulumi.runtime import config as runtime
+
+    given: dict[str, Any] = runtime.CONFIG.get() or runtime.get_config_env() or {}
+    secret = {key for key in given if runtime.is_config_secret(key)} | set(
+        runtime.get_config_secret_keys_env()
+    )
+    return {key: str(value) for key, value in given.items()}, frozenset(secret)
+
+
+def _judge(
+    config: Mapping[str, str], secret_keys: frozenset[str] | set[str], file: StackFile | None
+) -> tuple[Settings | None, list[Problem]]:
+    sections = [info.alias or name for name, info in Settings.model_fields.items()]
+    sorted_out = sort_out(config, frozenset(secret_keys), sections, file)
+    environment = _environment(sorted_out)
+    preset = preset_for(environment) if environment is not None else None
+    problems = list(sorted_out.problems)
+    settings: Settings | None = None
+    try:
+        settings = Settings.model_validate(
+            sorted_out.document, strict=True, by_alias=True, by_name=False, context={"preset": preset}
+        )
+    except ValidationError as error:
+        source = _source(Settings, sorted_out, file, environment, preset)
+        places = {problem.key for problem in problems}
+        problems += [problem for problem in translate(error, source) if problem.key not in places]
+    return settings, problems
+
+
+def _environment(configuration: Configuration) -> Environment | None:
+    given = configuration.document.get("environment")
+    return cast("Environment", given) if given in get_args(Environment) else None
+
+
+def _source(
+    root: type[BaseModel],
+    configuration: Configuration,
+    file: StackFile | None,
+    environment: str | None,
+    preset: Preset | None,
+) -> Source:
+    values = {item.name: getattr(preset, item.name) for item in fields(preset)} if preset is not None else {}
+    return Source(root, configuration.document, file, environment or "", values, configuration.agrees(file))
