@@ -16,7 +16,6 @@ daemon of the provider's `host`, or the default one. Everything else stays the s
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -180,19 +179,19 @@ class EngineStack:
         wrapped = {key: auto.ConfigValue(value, secret) for key, value in values.items()}
         self._stack.set_all_config(wrapped, path=path)
 
-    def up(self, *, check: bool = True, **options: Any) -> Result:
+    def up(self, *, check: bool = True, **options: object) -> Result:
         """`pulumi up`. Args: check: raise `EngineError` where it fails; options: as `Stack.up` has them."""
         return self._run(self._stack.up, check, show_secrets=False, **options)
 
-    def preview(self, *, check: bool = True, **options: Any) -> Result:
+    def preview(self, *, check: bool = True, **options: object) -> Result:
         """`pulumi preview`."""
         return self._run(self._stack.preview, check, **options)
 
-    def refresh(self, *, check: bool = True, **options: Any) -> Result:
+    def refresh(self, *, check: bool = True, **options: object) -> Result:
         """`pulumi refresh`."""
         return self._run(self._stack.refresh, check, show_secrets=False, **options)
 
-    def destroy(self, *, check: bool = True, **options: Any) -> Result:
+    def destroy(self, *, check: bool = True, **options: object) -> Result:
         """`pulumi destroy`."""
         return self._run(self._stack.destroy, check, show_secrets=False, **options)
 
@@ -216,7 +215,7 @@ class EngineStack:
         environment = {**self.environment, "PULUMI_HOME": str(self.folder / "home")}
         return self._command.run(list(arguments), str(self.work), environment).stdout
 
-    def _run(self, run: Callable[..., object], check: bool, **options: Any) -> Result:
+    def _run(self, run: Callable[..., object], check: bool, **options: object) -> Result:
         result = Result()
         lines: list[str] = []
 

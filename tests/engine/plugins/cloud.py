@@ -75,7 +75,7 @@ class Cloud:
     def get(self, token: str, identity: str) -> Object | None:
         """The object, or None."""
         try:
-            return cast(Object, json.loads(self._path(token, identity).read_text()))
+            return cast("Object", json.loads(self._path(token, identity).read_text()))
         except FileNotFoundError:
             return None
 

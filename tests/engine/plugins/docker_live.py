@@ -7,7 +7,9 @@ image's name (`kind load docker-image`, for instance).
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import shutil
 import subprocess
 
 from tests.engine.plugins.docker import DockerPackage
@@ -19,6 +21,25 @@ LOAD = "SLIPWAY_IMAGE_LOAD"
 
 BINARY = "SLIPWAY_DOCKER"
 """Environment variable: the docker client, if it is not the first one on PATH."""
+
+
+def docker_client() -> str:
+    """The first docker on PATH that can build with BuildKit.
+
+    Clients from version 23 on want the buildx plugin for that, which not every machine has.
+    """
+    if named := os.environ.get(BINARY):
+        return named
+    folders = os.environ.get("PATH", "").split(os.pathsep)
+    candidates = [found for folder in folders if (found := shutil.which("docker", path=folder))]
+    for candidate in candidates:
+        version = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)
+        number = re.search(r"version (\d+)", version.stdout)
+        if number and int(number[1]) < 23:
+            return candidate
+        if subprocess.run([candidate, "buildx", "version"], capture_output=True, check=False).returncode == 0:
+            return candidate
+    raise ProviderError("there is no docker client on PATH that builds with BuildKit")
 
 
 class LiveDockerPackage(DockerPackage):
@@ -50,7 +71,7 @@ class LiveDockerPackage(DockerPackage):
 
     def _docker(self, request: Request, *arguments: str) -> str:
         host = ["--host", self._host] if self._host else []
-        return self._run(request, [os.environ.get(BINARY, "docker"), *host, *arguments])
+        return self._run(request, [docker_client(), *host, *arguments])
 
     def _run(self, request: Request, command: list[str]) -> str:
         """Run a command; its output goes to the user where it fails."""

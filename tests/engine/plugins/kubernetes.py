@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.engine.plugins import kubernetes_rules as rules
 from tests.engine.plugins.cloud import AlreadyExistsError
@@ -77,7 +77,7 @@ class KubernetesRules(Package):
         return rules.difference(request.old_inputs, request.inputs, live, self.mutable)
 
     def invoke(self, token: str, args: Object) -> Object:
-        raise ProviderError(f"the simulated kubernetes provider has no function {token}")
+        raise ProviderError(f"the simulated kubernetes provider has no function {token} for {sorted(args)}")
 
 
 class KubernetesPackage(KubernetesRules):
@@ -122,9 +122,10 @@ class KubernetesPackage(KubernetesRules):
         if live is None:
             return "", {}, {}
         if not request.inputs:  # an import: everything but what the server adds is an input
-            inputs = {key: value for key, value in live.items() if key != "status"}
-            return request.identity, rules.checkpoint(inputs, live), inputs
-        return request.identity, rules.checkpoint(request.inputs, live), request.inputs
+            inputs = rules.importable(live)
+        else:
+            inputs = rules.drifted(request.inputs, plain_object(request.outputs), live)
+        return request.identity, rules.checkpoint(inputs, live), inputs
 
     def delete(self, request: Request) -> None:
         self.cloud.delete(request.token, request.identity)
@@ -151,24 +152,37 @@ class KubernetesPackage(KubernetesRules):
             )
 
     def _settle(self, request: Request, inputs: Object, identity: str, outputs: Object) -> None:
-        """Wait for what the pods of a workload need, then give up as the real provider does."""
-        kind, namespace = text(inputs.get("kind")), rules.namespace_of(inputs)
-        pod = child(inputs, "spec") if kind == "Pod" else child(inputs, "spec", "template", "spec")
-        needs = sorted(set(_needs(pod))) if kind in _WORKLOADS else []
+        """Wait for what the object needs, then give up as the real provider does."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while missing := [need for need in needs if not self._exists(namespace, *need)]:
+        while missing := sorted(set(self._missing(inputs))):
             if time.monotonic() > deadline or self.cancelled.is_set():
-                wanted = ", ".join(f'{kind.lower()} "{name}"' for kind, name in missing)
-                raise InitFailedError(
-                    f'resource "{request.urn}" was successfully created, but the Kubernetes API server reported '
-                    f"that it failed to fully initialize or become live: {wanted} not found",
-                    identity,
-                    outputs,
-                )
+                why = f"{', '.join(missing)} not found"
+                raise InitFailedError(rules.not_live(request.urn, why), identity, outputs)
             time.sleep(0.05)
 
-    def _exists(self, namespace: str, kind: str, name: str) -> bool:
-        return self.cloud.get(f"kubernetes:core/v1:{kind}", f"{namespace}/{name}") is not None
+    def _missing(self, inputs: Object) -> Iterator[str]:
+        kind, namespace = text(inputs.get("kind")), rules.namespace_of(inputs)
+        if kind in _WORKLOADS:
+            pod = child(inputs, "spec") if kind == "Pod" else child(inputs, "spec", "template", "spec")
+            for needed, name in _needs(pod):
+                if self.cloud.get(f"kubernetes:core/v1:{needed}", f"{namespace}/{name}") is None:
+                    yield f'{needed.lower()} "{name}"'
+        if kind == "Service":
+            selector = child(inputs, "spec", "selector")
+            headless = child(inputs, "spec", "clusterIP") == "None"
+            if is_object(selector) and not headless and not self._has_pods(namespace, selector):
+                yield "an endpoint that is ready"
+
+    def _has_pods(self, namespace: str, selector: Mapping[str, Value]) -> bool:
+        """Whether a workload's pods would be the endpoints of a Service."""
+        for token, identity in self.cloud.objects():
+            if token.rsplit(":", 1)[-1] in _WORKLOADS and identity.startswith(f"{namespace}/"):
+                labels = child(
+                    self.cloud.get(token, identity) or {}, "spec", "template", "metadata", "labels"
+                )
+                if is_object(labels) and selector.items() <= labels.items():
+                    return True
+        return False
 
     @staticmethod
     def _defaulted(inputs: Object, generation: int) -> Object:

@@ -18,6 +18,7 @@ from tests.engine.plugins.values import (
     Value,
     child,
     has_secret,
+    is_list,
     is_object,
     path_text,
     plain_object,
@@ -25,6 +26,7 @@ from tests.engine.plugins.values import (
 )
 
 AUTONAMED = "pulumi.com/autonamed"
+_SERVER = frozenset({"creationTimestamp", "generation", "managedFields", "resourceVersion", "uid"})
 TOKEN_PREFIX = "kubernetes:"
 
 _WORKLOAD = ("spec.selector",)
@@ -187,3 +189,49 @@ def with_secrets(values: Object, like: Object) -> Object:
 
 def _copy(value: Mapping[str, Value]) -> Object:
     return dict(value)
+
+
+def kind_of_token(token: str) -> tuple[str, str]:
+    """API version and kind from a type token such as `kubernetes:core/v1:Secret`."""
+    _, version, kind = token.split(":")
+    group, _, number = version.partition("/")
+    if group == "core":
+        return number, kind
+    return version, kind
+
+
+def drifted(inputs: Object, before: Object, now: Object) -> Object:
+    """Inputs with what somebody else changed since: where the live object is no more as it was."""
+    found = _drift(plain_object(inputs), before, now)
+    return with_secrets(dict(found), inputs) if is_object(found) else inputs
+
+
+def _drift(wanted: Value, before: Value, now: Value) -> Value:
+    if before == now:
+        return wanted
+    if is_object(wanted) and is_object(before) and is_object(now):
+        return {
+            key: _drift(value, before.get(key), now.get(key))
+            for key, value in wanted.items()
+            if key in now or key not in before
+        }
+    if is_list(wanted) and is_list(before) and is_list(now) and len(wanted) == len(before) == len(now):
+        return [_drift(*each) for each in zip(wanted, before, now, strict=True)]
+    return now
+
+
+def importable(live: Object) -> Object:
+    """The inputs that would make a live object: all of it but what the server adds."""
+    metadata = child(live, "metadata")
+    kept = (
+        {key: value for key, value in metadata.items() if key not in _SERVER} if is_object(metadata) else {}
+    )
+    return {**{key: value for key, value in live.items() if key != "status"}, "metadata": kept}
+
+
+def not_live(urn: str, why: str) -> str:
+    """The real provider's words for an object which exists and does not get ready."""
+    return (
+        f'resource "{urn}" was successfully created, but the Kubernetes API server reported '
+        f"that it failed to fully initialize or become live: {why}"
+    )

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from tests.engine.plugins.cloud import AlreadyExistsError, Cloud
 from tests.engine.plugins.values import (
@@ -56,8 +56,6 @@ class Request:
     """One call of the engine. Values keep their secrets; fields a call lacks are empty."""
 
     urn: str
-    token: str
-    name: str
     inputs: Object = field(default_factory=dict[str, Value])
     old_inputs: Object = field(default_factory=dict[str, Value])
     outputs: Object = field(default_factory=dict[str, Value])
@@ -65,6 +63,16 @@ class Request:
     preview: bool = False
     seed: bytes = b""
     timeout_seconds: float = 0
+
+    @property
+    def token(self) -> str:
+        """The resource's type token."""
+        return self.urn.split("::")[2].rsplit("$", 1)[-1]
+
+    @property
+    def name(self) -> str:
+        """The resource's name in the program."""
+        return self.urn.split("::", 3)[3]
 
 
 @dataclass(frozen=True)
@@ -175,7 +183,7 @@ class ResourceType:
 class TablePackage(Package):
     """A provider made of a table of resource types."""
 
-    types: Mapping[str, ResourceType]
+    types: ClassVar[Mapping[str, ResourceType]]
 
     def _type(self, request: Request) -> ResourceType:
         try:

@@ -6,6 +6,8 @@ import base64
 import secrets
 import string
 import uuid
+from collections.abc import Mapping
+from typing import ClassVar
 
 from tests.engine.plugins.package import ALL, ResourceType, TablePackage
 from tests.engine.plugins.values import Object, Value
@@ -85,7 +87,7 @@ class RandomPackage(TablePackage):
     """Passwords, bytes, identifiers; they live in Pulumi's state alone."""
 
     name = "random"
-    types = {
+    types: ClassVar[Mapping[str, ResourceType]] = {
         "random:index/randomPassword:RandomPassword": ResourceType(
             ("result", "bcryptHash"), _password, ALL, frozenset({"result", "bcryptHash"})
         ),

@@ -4,6 +4,8 @@ The engine starts the plugin with its own address as the only argument and reads
 the first line of stdout.
 """
 
+# ruff: noqa: N802, ARG002 - names and arguments of the methods are gRPC's.
+
 from __future__ import annotations
 
 import os
@@ -11,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent import futures
-from typing import Any
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2
@@ -40,12 +41,6 @@ _KINDS = {
 }
 
 
-def _request(message: Any, **fields: Any) -> Request:
-    """The parts which every request has in the same place."""
-    token = message.urn.split("::")[2].split("$")[-1]
-    return Request(urn=message.urn, token=token, name=message.urn.split("::", 3)[3], **fields)
-
-
 def _difference(found: Difference) -> provider_pb2.DiffResponse:
     response = provider_pb2.DiffResponse(hasDetailedDiff=True)
     response.changes = response.DIFF_SOME if found.paths or found.replaces else response.DIFF_NONE
@@ -64,37 +59,54 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         self._package = package
         self._version = version
 
-    def Handshake(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401 - gRPC's names and types
+    def Handshake(
+        self, request: provider_pb2.ProviderHandshakeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=self._package.keeps_secrets)
 
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+    def GetPluginInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         return plugin_pb2.PluginInfo(version=self._version)
 
-    def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+    def GetSchema(
+        self, request: provider_pb2.GetSchemaRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.GetSchemaResponse:
         schema = f'{{"name": "{self._package.name}", "version": "{self._version}"}}'
         return provider_pb2.GetSchemaResponse(schema=schema)
 
-    def CheckConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+    def CheckConfig(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+    def DiffConfig(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
         return _difference(self._package.diff_config(decode(request.old_inputs), decode(request.news)))
 
-    def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+    def Configure(
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
         with _answering(context):
             self._package.configure(decode(request.args))
         return provider_pb2.ConfigureResponse(acceptSecrets=self._package.keeps_secrets, supportsPreview=True)
 
-    def Invoke(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+    def Invoke(
+        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.InvokeResponse:
         response = provider_pb2.InvokeResponse()
         with _answering(context):
             returned = self._package.invoke(request.tok, decode(request.args))
             getattr(response, "return").CopyFrom(encode(returned))
         return response
 
-    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
-        asked = _request(
-            request, inputs=decode(request.news), old_inputs=decode(request.olds), seed=request.randomSeed
+    def Check(
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        asked = Request(
+            urn=request.urn,
+            inputs=decode(request.news),
+            old_inputs=decode(request.olds),
+            seed=request.randomSeed,
         )
         try:
             return provider_pb2.CheckResponse(inputs=encode(self._package.check(asked)))
@@ -103,10 +115,12 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
                 inputs=request.news, failures=[provider_pb2.CheckFailure(reason=str(refused))]
             )
 
-    def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+    def Diff(
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
         with _answering(context):
-            asked = _request(
-                request,
+            asked = Request(
+                urn=request.urn,
                 inputs=decode(request.news),
                 old_inputs=decode(request.old_inputs),
                 outputs=decode(request.olds),
@@ -114,9 +128,11 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             )
             return _difference(self._package.diff(asked))
 
-    def Create(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
-        asked = _request(
-            request,
+    def Create(
+        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CreateResponse:
+        asked = Request(
+            urn=request.urn,
             inputs=decode(request.properties),
             preview=request.preview,
             timeout_seconds=request.timeout,
@@ -125,9 +141,11 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             identity, outputs = self._package.create(asked)
             return provider_pb2.CreateResponse(id=identity, properties=encode(outputs))
 
-    def Read(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
-        asked = _request(
-            request,
+    def Read(
+        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ReadResponse:
+        asked = Request(
+            urn=request.urn,
             inputs=decode(request.inputs),
             outputs=decode(request.properties),
             identity=request.id,
@@ -136,9 +154,11 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             identity, outputs, inputs = self._package.read(asked)
             return provider_pb2.ReadResponse(id=identity, properties=encode(outputs), inputs=encode(inputs))
 
-    def Update(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
-        asked = _request(
-            request,
+    def Update(
+        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.UpdateResponse:
+        asked = Request(
+            urn=request.urn,
             inputs=decode(request.news),
             old_inputs=decode(request.old_inputs),
             outputs=decode(request.olds),
@@ -149,9 +169,9 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
         with _answering(context), self._noted("update", asked):
             return provider_pb2.UpdateResponse(properties=encode(self._package.update(asked)))
 
-    def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
-        asked = _request(
-            request,
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        asked = Request(
+            urn=request.urn,
             old_inputs=decode(request.old_inputs),
             outputs=decode(request.properties),
             identity=request.id,
@@ -161,7 +181,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             self._package.delete(asked)
         return empty_pb2.Empty()
 
-    def Cancel(self, request: Any, context: Any) -> Any:  # noqa: N802, ANN401
+    def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self._package.cancelled.set()
         return empty_pb2.Empty()
 
@@ -187,7 +207,7 @@ class _Noted:
 class _answering:  # noqa: N801 - reads as a statement
     """Turns our exceptions into the gRPC statuses that the engine understands."""
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: grpc.ServicerContext) -> None:
         self._context = context
 
     def __enter__(self) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import datetime
 import hashlib
 import ipaddress
+from collections.abc import Mapping
+from typing import ClassVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -95,7 +97,9 @@ def _texts(value: Value) -> list[str]:
 
 def _subject(value: Value) -> x509.Name:
     members = value if is_object(value) else {}
-    return x509.Name([x509.NameAttribute(oid, str(members[k])) for k, oid in _SUBJECT.items() if k in members])
+    return x509.Name(
+        [x509.NameAttribute(oid, str(members[k])) for k, oid in _SUBJECT.items() if k in members]
+    )
 
 
 def _names(inputs: Object) -> list[x509.GeneralName]:
@@ -184,7 +188,7 @@ class TlsPackage(TablePackage):
     """Keys, requests and certificates; they live in Pulumi's state alone."""
 
     name = "tls"
-    types = {
+    types: ClassVar[Mapping[str, ResourceType]] = {
         "tls:index/privateKey:PrivateKey": ResourceType(
             (
                 "privateKeyPem",

@@ -12,7 +12,7 @@ from typing import TypeGuard
 
 from google.protobuf import struct_pb2
 
-type Value = None | bool | int | float | str | Sequence["Value"] | Mapping[str, "Value"] | Secret
+type Value = bool | int | float | str | Sequence["Value"] | Mapping[str, "Value"] | Secret | None
 type Object = dict[str, Value]
 type Path = tuple[str | int, ...]
 
