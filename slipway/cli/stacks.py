@@ -9,16 +9,12 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from slipway.cli.app import SETTINGS_EXIT, CommandError
 from slipway.offline.cache import RecordCache, content_key
 from slipway.offline.model import Record
 from slipway.offline.parallel import map_in_processes
 from slipway.offline.reads import fingerprints, reads_logged
-
-if TYPE_CHECKING:
-    from stacks.config.stackfile import StackFile
 
 CACHE_FOLDER = Path(".slipway", "cache")
 PROJECT_FILE = "Pulumi.yaml"
@@ -109,12 +105,10 @@ def run_job(job: Job) -> Outcome:
 
 
 def _record(job: Job) -> Record:
-    from stacks.config.stackfile import read_stack_file
-    from stacks.load import load_settings
+    from stacks.load import load_stack_file
 
-    stack_file: StackFile = read_stack_file(job.stack_file)
-    # Wrong settings are refused before the SDKs are even imported.
-    load_settings(stack_file.config, stack_file.secret_keys, stack_file)
+    # Wrong settings are refused before the SDKs of the providers are even imported.
+    stack_file, _ = load_stack_file(job.stack_file)
 
     from slipway.offline.record import record
     from stacks.program import run

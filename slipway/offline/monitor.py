@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from google.protobuf.message import Message
     from pulumi.runtime.mocks import MockCallArgs
 
+_GET_RESOURCE = "pulumi:pulumi:getResource"
+"""How the SDK turns a reference to a resource back into one."""
+
 _SHORTEST_SECRET = 4
 """Characters; a shorter secret would be found by chance in innocent texts."""
 
@@ -68,6 +71,7 @@ class Recorder(MockMonitor):
         self._outputs: dict[str, Json] = {}
         self._output_paths: tuple[tuple[Path, ...], tuple[Path, ...]] = ((), ())
         self._warnings: list[LogLine] = []
+        self._responses: dict[str, resource_pb2.RegisterResourceResponse] = {}
 
     def finish(self, log: Sequence[LogLine]) -> Record:
         """The record, once the program has ended."""
@@ -116,9 +120,10 @@ class Recorder(MockMonitor):
         if synthesis.unknowable:
             self._unknowable.add(urn)
         secret_outputs = frozenset(request.additionalSecretOutputs)
-        return resource_pb2.RegisterResourceResponse(
+        self._responses[urn] = resource_pb2.RegisterResourceResponse(
             urn=urn, id=synthesis.id or "", object=_answer(request.object, synthesis, secret_outputs)
         )
+        return self._responses[urn]
 
     def RegisterResourceOutputs(  # noqa: N802 - a method of the gRPC service
         self, request: resource_pb2.RegisterResourceOutputsRequest
@@ -136,24 +141,26 @@ class Recorder(MockMonitor):
     ) -> resource_pb2.ReadResourceResponse:
         """A resource that exists elsewhere: nothing of it is known but what was asked."""
         urn = self.make_urn(request.parent, request.type, request.name)
-        return resource_pb2.ReadResourceResponse(urn=urn, properties=request.properties)
+        return resource_pb2.ReadResourceResponse(urn=urn, id=request.id, properties=request.properties)
 
     def Invoke(  # noqa: N802 - a method of the gRPC service
         self, request: resource_pb2.ResourceInvokeRequest
     ) -> resource_pb2.ResourceInvokeResponse:
         """Answer a provider function from the table; an unlisted one fails the run."""
+        response = resource_pb2.ResourceInvokeResponse()
+        # `return` is the field's name on the wire and a keyword of the language.
+        result = cast("struct_pb2.Struct", getattr(response, "return"))
+        if request.tok == _GET_RESOURCE:
+            known = self._responses[request.args.fields["urn"].string_value]
+            result.update({"urn": known.urn, "id": known.id, "state": known.object})
+            return response
         answer = FUNCTIONS.get(request.tok)
         if answer is None:
             raise RecordError(
                 f"The program calls {request.tok}, which has no answer without a provider. "
                 "Add it to FUNCTIONS in slipway/offline/synthesis.py."
             )
-        response = resource_pb2.ResourceInvokeResponse()
-        arguments = Decoder(self._markers).struct(request.args)
-        # `return` is the field's name on the wire and a keyword of the language.
-        cast("struct_pb2.Struct", getattr(response, "return")).update(
-            cast("dict[str, Any]", answer(arguments))
-        )
+        result.update(cast("dict[str, Any]", answer(Decoder(self._markers).struct(request.args))))
         return response
 
     def _check(self, inputs: dict[str, Json], decoder: Decoder, urn: str) -> None:
