@@ -1,4 +1,4 @@
-"""The project itself: one Python version everywhere, a lock file that works anywhere, files that stay readable."""
+"""The project itself: one Python version, lock files that work anywhere, files that stay readable."""
 
 import ast
 import re

@@ -16,7 +16,7 @@ FINISHED = {6, 8, 9, *range(11, 18), 41, 42, *range(45, 49), *range(50, 54), 78}
 """The rows of the capability table whose parts are built. A row is added with the part that it names."""
 
 
-def tests_in(path: Path) -> set[str]:
+def collected(path: Path) -> set[str]:
     """The tests that pytest collects from a file: functions, and methods of Test classes."""
     found: set[str] = set()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
@@ -45,7 +45,7 @@ def test_a_row_names_a_test_that_pytest_collects(row: str, test: str) -> None:
     assert re.fullmatch(r"(app/)?tests/(\w+/)*test_\w+\.py::\w+(::\w+)?", test), f"row {row}: {test}"
     path, _, name = test.partition("::")
     assert (ROOT / path).is_file(), f"row {row}: {path} does not exist"
-    assert name in tests_in(ROOT / path), f"row {row}: {path} has no test {name}"
+    assert name in collected(ROOT / path), f"row {row}: {path} has no test {name}"
 
 
 @pytest.mark.parametrize("row", sorted(FINISHED))
@@ -67,7 +67,9 @@ def test_rows_are_in_order_and_name_no_test_twice() -> None:
 def test_names_in_a_file_are_found_as_pytest_finds_them(tmp_path: Path) -> None:
     file = tmp_path / "test_x.py"
     file.write_text(
-        "def test_a(): ...\ndef helper(): ...\nclass TestB:\n    def test_c(self): ...\n    def d(self): ...\n"
+        "def test_a(): ...\n"
+        "def helper(): ...\n"
+        "class TestB:\n    def test_c(self): ...\n    def d(self): ...\n"
         "class Other:\n    def test_e(self): ...\n"
     )
-    assert tests_in(file) == {"test_a", "TestB::test_c"}
+    assert collected(file) == {"test_a", "TestB::test_c"}
