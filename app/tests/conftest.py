@@ -128,9 +128,12 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 
 
 @pytest.fixture(scope="session")
-def environment(database_url: str, redis_server: RedisServer) -> dict[str, str]:
+def environment(
+    database_url: str, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
     """What a stack tells the service; the tables exist."""
     values = {
+        "TMPDIR": str(tmp_path_factory.mktemp("tmp")),
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(APP),
         "DATABASE_URL": database_url,
