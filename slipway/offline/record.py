@@ -105,3 +105,6 @@ class _ClosedConfig(dict[str, Json]):
 
     def __missing__(self, key: str) -> None:
         return None
+
+    def __bool__(self) -> bool:
+        return True  # also an empty one is the configuration

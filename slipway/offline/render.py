@@ -135,7 +135,10 @@ def _represent_text(_dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 _Dumper.add_representer(str, _represent_text)
 
-_WORD = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*(?: [A-Za-z0-9_./-]+)*")
+_WORD = re.compile(
+    r"[A-Za-z/][A-Za-z0-9_./-]*(?:[:@][A-Za-z0-9_./-]+)*(?: [A-Za-z0-9_./-]+)*"  # words, paths, images
+    r"|[0-9]+(?:\.[0-9]+)?(?:m|[KMGT]i)"  # quantities
+)
 _BLOCK = re.compile(r"\n")
 _SWITCHES = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf"}
 

@@ -88,7 +88,8 @@ def _preview_lines(summary: Summary, style: Style, unknown: bool) -> Iterator[st
     rows = [
         (part.name, str(part.resources), _describe(part, by_name.get(part.name))) for part in summary.parts
     ]
-    yield from _block("", table(rows, right=frozenset({1})), style)
+    if rows:
+        yield from _block("", table(rows, right=frozenset({1})), style)
     if summary.workloads:
         header = ("workload", "", "pods", "requests", "limits", "image")
         lines = table([header, *map(_workload_row, summary.workloads)])
@@ -166,5 +167,5 @@ def _short_images(one: Workload) -> str:
 def _output(value: Json) -> str:
     if value == {"unknown": True}:
         return "(known after `up`)"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_OUTPUT else f"{text[:_LONGEST_OUTPUT]}…"

@@ -1,0 +1,1 @@
+"""What acts on a running stack: bringing it up, and finishing what was interrupted."""
