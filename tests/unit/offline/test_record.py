@@ -238,7 +238,7 @@ def test_two_resources_of_one_urn_are_refused() -> None:
         random.RandomPet("pet")
         random.RandomPet("pet")
 
-    with pytest.raises(RecordError, match="Two resources have the URN .*::pet"):
+    with pytest.raises(RecordError, match=r"Two resources have the URN .*::pet"):
         run(twice)
 
 
@@ -273,7 +273,7 @@ def test_a_program_that_waits_for_itself_ends_with_an_error(monkeypatch: pytest.
 
 
 def test_a_provider_function_without_an_answer_is_refused_by_name() -> None:
-    with pytest.raises(RecordError, match="toy:index:lookup, which has no answer without a provider"):
+    with pytest.raises(RecordError, match=r"toy:index:lookup, which has no answer without a provider"):
         run(lambda: pulumi.runtime.invoke("toy:index:lookup", {}))
 
 

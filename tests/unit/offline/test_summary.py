@@ -94,7 +94,8 @@ def test_a_quiet_stack_has_a_short_preview() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quantity", "amount"), [("250m", 250), ("0.5", 500), (2, 2000), ("1e3", 1_000_000), ("x", None), (True, None), (None, None)]
+    ("quantity", "amount"),
+    [("250m", 250), ("0.5", 500), (2, 2000), ("1e3", 1_000_000), ("x", None), (True, None), (None, None)],
 )  # fmt: skip
 def test_cpu_is_read_in_every_notation(quantity: Json, amount: int | None) -> None:
     assert millicores(quantity) == amount
