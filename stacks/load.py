@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast, get_args
 
 import pulumi
+from pulumi.runtime import config as runtime
 from pydantic import BaseModel, ValidationError
 
 from stacks.config.namespaces import Configuration, sort_out
@@ -27,8 +28,8 @@ def load_settings(
 
     Args:
         config: the full key to the text that the engine hands the program; maps and lists as JSON.
-        secret_keys: the keys whose value is a secret. Values of the namespace `secrets` are never read here: the program
-            takes them with `pulumi.Config("secrets").get_secret(name)`.
+        secret_keys: the keys whose value is a secret. Values of the namespace `secrets` are never read here:
+            the program takes them with `pulumi.Config("secrets").get_secret(name)`.
         stack_file: the file for positions, where it is known.
 
     Raises:
@@ -62,8 +63,8 @@ def from_pulumi() -> Settings:
     """Return the settings of the running stack, from the whole configuration that the engine gave.
 
     Raises:
-        SettingsError: with every error; positions are those of `Pulumi.<stack>.yaml` in the working directory, where it
-            says the same.
+        SettingsError: with every error; positions are those of `Pulumi.<stack>.yaml` in the working directory, where
+            it says the same.
     """
     config, secret_keys = _engine_config()
     settings, problems = _judge(config, secret_keys, None)
@@ -81,13 +82,11 @@ def _own_file() -> StackFile | None:
 
 
 def _engine_config() -> tuple[dict[str, str], frozenset[str]]:
-    """Return every key that the engine gave, unknown ones included; the SDK itself only answers for keys that one knows.
+    """Return every key that the engine gave, unknown ones included; the SDK only answers for keys that one knows.
 
-    An engine gives the configuration by call (inline programs, tests) or by environment variable (a program of its own);
-    the SDK prefers the first, and so do we, so that a stray PULUMI_CONFIG changes nothing.
+    The engine gives the configuration by call (inline programs, tests) or by environment variable (a program of its
+    own); the SDK prefers the first, and so do we, so that a stray PULUMI_CONFIG changes nothing.
     """
-    from pulumi.runtime import config as runtime
-
     given: dict[str, Any] = runtime.CONFIG.get() or runtime.get_config_env() or {}
     secret = {key for key in given if runtime.is_config_secret(key)} | set(
         runtime.get_config_secret_keys_env()

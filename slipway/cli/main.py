@@ -5,10 +5,18 @@ from __future__ import annotations
 import os
 import sys
 
-from slipway.cli import preview_command, render_command
+from slipway.cli import init_wizard, preview_command, render_command, secrets_commands, settings_commands
 from slipway.cli.app import PROGRAM_EXIT, CommandError, app
 
-__all__ = ["app", "main", "preview_command", "render_command"]
+__all__ = [
+    "app",
+    "init_wizard",
+    "main",
+    "preview_command",
+    "render_command",
+    "secrets_commands",
+    "settings_commands",
+]
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""From the bytes of a stack file to the values that Pulumi would hand the program, and to errors that a person can act on."""
+"""From a stack file to the values that Pulumi would hand the program, and to errors that a person can act on."""

@@ -111,7 +111,7 @@ def sort_out(
                     key,
                     "a secret in clear text",
                     "Whoever reads the file, its history or Pulumi's state would have it.",
-                    f"Remove the line, make a new value where this one was used, and run `slipway secrets set {printable(name)}`.",
+                    f"Remove the line, choose a new value, and run `slipway secrets set {printable(name)}`.",
                 )
         elif key not in _PULUMI_KEYS:
             refuse(key, *_foreign(namespace, name, names))

@@ -157,7 +157,7 @@ class _Builder:
                 where,
                 f"the alias `*{anchor}` has no anchor before it",
                 "There is nothing that it could repeat.",
-                f"Mark the value to repeat with `&{anchor}` further up, or put the text in quotes if the star is meant.",
+                f"Mark the value to repeat with `&{anchor}` further up, or put a text with a star in quotes.",
             )
         return self._anchors[anchor]
 
@@ -244,7 +244,7 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
             where,
             "this line does not fit the ones above it",
             "Pulumi refuses the file.",
-            "Give keys of one map the same indentation, each with a colon and a space after it; close quotes and brackets.",
+            "Give keys of one map the same indentation, each with a colon and a space; close quotes and brackets.",
         )
     return Problem(
         "", where, f"no valid YAML: {said}", "Pulumi refuses the file.", "Correct the syntax at this place."

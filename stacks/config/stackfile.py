@@ -22,7 +22,7 @@ PROJECT = "slipway"
 MAX_BYTES = 4 * 1024 * 1024
 """Largest file that is read; a stack of 400 services needs about 0.6 MiB."""
 
-SECRET_PLACEHOLDER = "[secret]"
+SECRET_PLACEHOLDER = "[secret]"  # noqa: S105 - stands for a value, is none
 """What stands in `StackFile.config` for a value that is encrypted in the file: it is never decrypted here."""
 
 _TOP_KEYS = ("config", "encryptionsalt", "secretsprovider", "encryptedkey")

@@ -1,4 +1,4 @@
-"""From pydantic's errors to problems of the stack file: the place in the file, the value if it may be shown, the words."""
+"""From pydantic's errors to problems of the stack file: the place, the value if it may be shown, the words."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -14,7 +14,7 @@ _TEXT_TAG = "tag:yaml.org,2002:str"
 
 
 class Values:
-    """Turns nodes into the engine's text and keeps what is wrong, where each key stands and how numbers were written."""
+    """Turns nodes into the engine's text; keeps what is wrong, where each key stands and how numbers were written."""
 
     def __init__(self, problems: list[Problem]) -> None:
         """Begin a file.
@@ -139,7 +139,7 @@ class Values:
                 path,
                 "an encrypted value inside a section",
                 "Pulumi would make the whole section a secret and hand it to the program in clear text.",
-                "Name the secret in `slipway:secrets` as { config: <name> } and set it with `slipway secrets set <name>`.",
+                "Name the secret in `slipway:secrets` as { config: <name> }, and run `slipway secrets set <name>`.",
             )
         return "{" + ",".join(f"{json_text(key)}:{texts[key]}" for key in sorted(texts)) + "}"
 

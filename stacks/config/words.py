@@ -84,7 +84,7 @@ def explain(kind: str, context: Mapping[str, Any], place: Place, found: Found, m
             f"Add `{place.path[-1]}:` with {expected(shape)}.",
         )
     if kind in ("union_tag_invalid", "union_tag_not_found") and shape is not None:
-        return _form(kind, place, shape)
+        return _form(kind, shape)
     if kind == "literal_error" and shape is not None:
         return _literal(shape, found, about)
     if found.value is None and found.written is not None:
@@ -190,7 +190,7 @@ def _inside(text: str) -> str:
     return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
 
 
-def _form(kind: str, place: Place, shape: Shape) -> Words:
+def _form(kind: str, shape: Shape) -> Words:
     if not shape.by:
         return Words("none of the known forms", "It is not known what is meant.", f"Write {expected(shape)}.")
     if kind == "union_tag_not_found":
