@@ -20,6 +20,9 @@ _ORGANIZATION = "organization"
 _CLOCK_GRAIN = timedelta(seconds=2)
 """A process starts before it writes its lock; the kernel's clock ticks and rounding stay below this."""
 
+_DEAD_STATES = frozenset("ZXx")
+"""Zombie, dead: how the kernel marks a process that has ended (proc(5))."""
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -106,12 +109,12 @@ def _why_held(lock: Lock, process_table: Path) -> str | None:
     """Return why a lock counts as held, None where its process is dead."""
     if lock.host != socket.gethostname():
         return f"process {lock.pid} of {lock.user} on the machine {lock.host}, which can't be asked from here"
-    if not _alive(lock.pid) or _began_later(lock, process_table):
+    if not _exists(lock.pid) or _over(lock, process_table):
         return None
     return f"process {lock.pid} of {lock.user} on this machine, which is running"
 
 
-def _alive(pid: int) -> bool:
+def _exists(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -121,22 +124,25 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _began_later(lock: Lock, process_table: Path) -> bool:
-    """Return whether the process with the lock's number began after the lock: the number was given away again."""
-    if lock.since is None:
-        return False
+def _over(lock: Lock, process_table: Path) -> bool:
+    """Return whether the process with the lock's number is dead although the number is in use.
+
+    It may be a zombie, which a container without an init process never loses; or the number was given to a process that
+    began after the lock was taken.
+    """
     try:
+        # The command's name may hold spaces and parentheses; the fields counted from here begin with the third.
+        fields = (process_table / str(lock.pid) / "stat").read_text().rpartition(")")[2].split()
         boot = next(
             float(line.split()[1])
             for line in (process_table / "stat").read_text().splitlines()
             if line.startswith("btime ")
         )
-        # The command's name may hold spaces and parentheses; the 22nd field counts from before it.
-        fields = (process_table / str(lock.pid) / "stat").read_text().rpartition(")")[2].split()
-        began = boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        state, began = fields[0], boot + int(fields[19]) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError, StopIteration):  # a system without /proc
         return False
-    return datetime.fromtimestamp(began, UTC) > lock.since + _CLOCK_GRAIN
+    later = lock.since is not None and datetime.fromtimestamp(began, UTC) > lock.since + _CLOCK_GRAIN
+    return state in _DEAD_STATES or later
 
 
 def _refusal(stack: str, reasons: Sequence[str]) -> str:

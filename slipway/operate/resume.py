@@ -7,12 +7,14 @@ looked for in the cluster by a refresh, and forgotten again where it is not ther
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 
-type Json = dict[str, Any]
+from slipway.offline.model import Json
+
+type Object = dict[str, Json]
 
 type Pulumi = Callable[[Sequence[str], str | None], str]
 """Runs `pulumi` with these arguments and this standard input on the stack, returns its standard output, raises where
@@ -54,7 +56,7 @@ def finish_interrupted(pulumi: Pulumi, *, since: datetime | None = None) -> Comp
     Raises:
         ForeignObjectsError: where an object of that name is older than the killed run. It stays out of the state.
     """
-    exported: Json = json.loads(pulumi(["stack", "export"], None))
+    exported = _exported(pulumi)
     state, plan = completed_state(exported)
     if not plan.adopted and not plan.repeated:
         return plan
@@ -63,17 +65,19 @@ def finish_interrupted(pulumi: Pulumi, *, since: datetime | None = None) -> Comp
         return plan
     targets = [argument for urn in plan.adopted for argument in ("--target", urn)]
     pulumi(["refresh", "--yes", "--skip-preview", "--non-interactive", *targets], None)
-    found = _by_urn(json.loads(pulumi(["stack", "export"], None)), plan.adopted)
-    foreign = [urn for urn, resource in found.items() if since and _older(resource, since)]
-    for urn in foreign:
-        pulumi(["state", "delete", urn, "--yes", "--non-interactive"], None)
+    resources = _objects(_member(_exported(pulumi), "deployment").get("resources"))
+    found = {_text(one, "urn"): one for one in resources if not one.get("delete")}
+    adopted = tuple(urn for urn in plan.adopted if urn in found)
+    foreign = [found[urn] for urn in adopted if since and _older(found[urn], since)]
+    for resource in foreign:
+        pulumi(["state", "delete", _text(resource, "urn"), "--yes", "--non-interactive"], None)
     if foreign:
-        raise ForeignObjectsError(_refusal(found[urn] for urn in foreign))
+        raise ForeignObjectsError(_refusal(foreign))
     gone = tuple(urn for urn in plan.adopted if urn not in found)
-    return Completion(tuple(found), plan.repeated + gone, plan.unknown)
+    return Completion(adopted, plan.repeated + gone, plan.unknown)
 
 
-def completed_state(exported: Json) -> tuple[Json, Completion]:
+def completed_state(exported: Object) -> tuple[Object, Completion]:
     """Enter what may have been created in an exported state.
 
     Args:
@@ -82,68 +86,76 @@ def completed_state(exported: Json) -> tuple[Json, Completion]:
     Returns:
         The state to import, and what was decided: `adopted` are the resources that a refresh has to confirm.
     """
-    deployment: Json = exported["deployment"]
-    operations: list[Json] = deployment.get("pending_operations") or []
-    resources: list[Json] = [dict(resource) for resource in deployment.get("resources") or ()]
+    deployment = _member(exported, "deployment")
+    resources = _objects(deployment.get("resources"))
     adopted: list[str] = []
     repeated: list[str] = []
-    kept: list[Json] = []
-    for operation in operations:
-        resource: Json = operation["resource"]
-        identity = kubernetes_id(resource)
-        if operation["type"] != "creating":
+    unknown: list[str] = []
+    kept: list[Object] = []
+    for operation in _objects(deployment.get("pending_operations")):
+        resource = _member(operation, "resource")
+        urn, identity = _text(resource, "urn"), kubernetes_id(resource)
+        if operation.get("type") != "creating":
             kept.append(operation)
         elif identity is not None:
-            resources = [*_without_replaced(resources, resource["urn"]), {**resource, "id": identity}]
-            adopted.append(resource["urn"])
-        elif resource["type"].startswith(_STATE_ONLY) or not resource.get("custom"):
-            repeated.append(resource["urn"])
+            resources = [*_without_replaced(resources, urn), {**resource, "id": identity}]
+            adopted.append(urn)
+        elif _text(resource, "type").startswith(_STATE_ONLY) or not resource.get("custom"):
+            repeated.append(urn)
         else:
             kept.append(operation)
-    unknown = [kept_one["resource"]["urn"] for kept_one in kept if kept_one["type"] == "creating"]
-    completed = {**deployment, "resources": resources, "pending_operations": kept}
-    return {**exported, "deployment": completed}, Completion(tuple(adopted), tuple(repeated), tuple(unknown))
+            unknown.append(urn)
+    # A list of objects is JSON, which the type checker can't see through a list's invariance.
+    changed = cast("Object", {"resources": resources, "pending_operations": kept})
+    plan = Completion(tuple(adopted), tuple(repeated), tuple(unknown))
+    return {**exported, "deployment": {**deployment, **changed}}, plan
 
 
-def kubernetes_id(resource: Mapping[str, Any]) -> str | None:
+def kubernetes_id(resource: Object) -> str | None:
     """Return the id of a Kubernetes object as its provider would give it, None for anything else.
 
     Args:
         resource: a resource as it stands in a state.
     """
-    metadata = cast("object", (resource.get("inputs") or {}).get("metadata"))
-    if not str(resource["type"]).startswith("kubernetes:") or not isinstance(metadata, dict):
+    metadata = _member(_member(resource, "inputs"), "metadata")
+    name, namespace = _text(metadata, "name"), _text(metadata, "namespace")
+    if not _text(resource, "type").startswith("kubernetes:") or not name:
         return None
-    members = cast("Mapping[str, object]", metadata)
-    name, namespace = members.get("name"), members.get("namespace")
-    if not isinstance(name, str):
-        return None
-    return f"{namespace}/{name}" if isinstance(namespace, str) and namespace else name
+    return f"{namespace}/{name}" if namespace else name
 
 
-def _without_replaced(resources: list[Json], urn: str) -> list[Json]:
+def _exported(pulumi: Pulumi) -> Object:
+    return cast("Object", json.loads(pulumi(["stack", "export"], None)))
+
+
+def _member(value: Object, key: str) -> Object:
+    member = value.get(key)
+    return member if isinstance(member, dict) else {}
+
+
+def _objects(value: Json) -> list[Object]:
+    return [member for member in value if isinstance(member, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Object, key: str) -> str:
+    member = value.get(key)
+    return member if isinstance(member, str) else ""
+
+
+def _without_replaced(resources: list[Object], urn: str) -> list[Object]:
     """Return the resources, the one with that URN marked as an `up` marks what it has already replaced."""
-    left = [
-        resource
-        for resource in resources
-        if not (resource["urn"] == urn and resource.get("pendingReplacement"))
-    ]
-    return [{**resource, "delete": True} if resource["urn"] == urn else resource for resource in left]
+    left = [one for one in resources if not (one.get("urn") == urn and one.get("pendingReplacement"))]
+    return [{**one, "delete": True} if one.get("urn") == urn else one for one in left]
 
 
-def _by_urn(exported: Json, urns: Sequence[str]) -> dict[str, Json]:
-    resources: list[Json] = exported["deployment"].get("resources") or []
-    return {found["urn"]: found for found in resources if found["urn"] in urns and not found.get("delete")}
-
-
-def _older(resource: Json, since: datetime) -> bool:
+def _older(resource: Object, since: datetime) -> bool:
     """Return whether an object was there before that time."""
-    created = ((resource.get("outputs") or {}).get("metadata") or {}).get("creationTimestamp")
-    return isinstance(created, str) and datetime.fromisoformat(created) < since - _CLOCK_SKEW
+    created = _text(_member(_member(resource, "outputs"), "metadata"), "creationTimestamp")
+    return bool(created) and datetime.fromisoformat(created) < since - _CLOCK_SKEW
 
 
-def _refusal(resources: Iterable[Json]) -> str:
-    lines = "\n".join(f"  {resource['type'].rpartition(':')[2]} {resource['id']}" for resource in resources)
+def _refusal(resources: Iterable[Object]) -> str:
+    lines = "\n".join(f"  {_text(one, 'type').rpartition(':')[2]} {_text(one, 'id')}" for one in resources)
     return (
         f"These objects exist already, and are older than the `up` that was killed while creating them:\n{lines}\n"
         "Somebody else made them, so this stack leaves them alone; its next `up` would be refused.\n"

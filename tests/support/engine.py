@@ -16,9 +16,11 @@ daemon of the provider's `host`, or the default one. Everything else stays the s
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -197,10 +199,9 @@ class EngineStack:
 
     def export(self, *, show_secrets: bool = False) -> dict[str, Any]:
         """The state's `deployment`; `show_secrets` decrypts what is secret."""
-        if not show_secrets:
-            return dict(self._stack.export_stack().deployment or {})
-        arguments = ["stack", "export", "--show-secrets", "--stack", self.name]
-        return json.loads(self.command(*arguments))["deployment"]
+        # The Automation API's own export lays every secret open.
+        shown = ("--show-secrets",) if show_secrets else ()
+        return json.loads(self.command("stack", "export", "--stack", self.name, *shown))["deployment"]
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs with secrets laid open."""
@@ -212,8 +213,22 @@ class EngineStack:
 
     def command(self, *arguments: str) -> str:
         """Run another pulumi command on this stack's backend; returns its standard output."""
-        environment = {**self.environment, "PULUMI_HOME": str(self.folder / "home")}
-        return self._command.run(list(arguments), str(self.work), environment).stdout
+        return self.pulumi(arguments, None)
+
+    def pulumi(self, arguments: Sequence[str], standard_input: str | None) -> str:
+        """Run `pulumi` as the product's functions want it run (`slipway.operate.resume.Pulumi`)."""
+        done = subprocess.run(
+            [self._command.command, *arguments],
+            cwd=self.work,
+            env={**os.environ, **self.environment, "PULUMI_HOME": str(self.folder / "home")},
+            input=standard_input,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise EngineError(f"pulumi {' '.join(arguments)}: {done.stderr}{done.stdout}")
+        return done.stdout
 
     def _run(self, run: Callable[..., object], check: bool, **options: object) -> Result:
         result = Result()

@@ -207,7 +207,7 @@ def drifted(inputs: Object, before: Object, now: Object) -> Object:
 
 
 def _drift(wanted: Value, before: Value, now: Value) -> Value:
-    if before == now:
+    if before is None or before == now:  # without an earlier reading nobody can say that it moved
         return wanted
     if is_object(wanted) and is_object(before) and is_object(now):
         return {
