@@ -6,6 +6,7 @@ SHELL := /bin/sh
 .NOTPARALLEL:
 
 BIN := .venv/bin
+SCHEMA := docs/stack-file.schema.json
 # Python keeps the compiled form of what it imported, whatever the machine's default is: the Pulumi SDKs are
 # large, and a preview starts three times faster with it.
 export PYTHONDONTWRITEBYTECODE :=
@@ -41,6 +42,20 @@ lint:  ## ruff, pyright strict, import-linter
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+
+.PHONY: manifests
+manifests:  ## rendered objects against the Kubernetes schemas and checkov
+	@scripts/check-manifests $(STACK)
+
+.PHONY: docs
+docs:  ## renew the generated files
+	@scripts/bootstrap run
+	@$(BIN)/slipway schema > $(SCHEMA)
+
+.PHONY: check-docs
+check-docs:  ## are the generated files up to date?
+	@scripts/bootstrap run
+	@$(BIN)/slipway schema | diff -u $(SCHEMA) - || { echo "$(SCHEMA) is out of date: run 'make docs'" >&2; exit 1; }
 
 .PHONY: format
 format:  ## ruff's formatting and its safe fixes
