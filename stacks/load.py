@@ -14,10 +14,13 @@ from pulumi.runtime import config as runtime
 from pydantic import BaseModel, ValidationError
 
 from stacks.config.namespaces import Configuration, sort_out
-from stacks.config.problems import Problem, SettingsError
+from stacks.config.problems import KeyPath, Problem, SettingsError
+from stacks.config.shapes import locate
 from stacks.config.stackfile import StackFile, read_stack_file, scan_stack_file
-from stacks.config.translate import Source, translate
+from stacks.config.translate import Source, refusal, translate
+from stacks.config.words import Words
 from stacks.presets import Environment, Preset, preset_for
+from stacks.rules import violations
 from stacks.settings import Settings
 
 
@@ -102,16 +105,54 @@ def _judge(
     environment = _environment(sorted_out)
     preset = preset_for(environment) if environment is not None else None
     problems = list(sorted_out.problems)
+    source = _source(Settings, sorted_out, file, environment, preset)
     settings: Settings | None = None
     try:
-        settings = Settings.model_validate(
-            sorted_out.document, strict=True, by_alias=True, by_name=False, context={"preset": preset}
-        )
+        settings = _validate(sorted_out.document, preset)
     except ValidationError as error:
-        source = _source(Settings, sorted_out, file, environment, preset)
-        places = {problem.key for problem in problems}
-        problems += [problem for problem in translate(error, source) if problem.key not in places]
+        keys = {problem.key for problem in problems}
+        problems += [problem for problem in translate(error, source) if problem.key not in keys]
+        judged = _without_unknown_keys(error, sorted_out.document, preset)
+    else:
+        judged = settings
+    if judged is not None:
+        problems += [
+            refusal(found.path, Words(found.what, found.why, found.remedy), source)
+            for found in violations(judged)
+        ]
     return settings, problems
+
+
+def _validate(document: Mapping[str, object], preset: Preset | None) -> Settings:
+    return Settings.model_validate(
+        document, strict=True, by_alias=True, by_name=False, context={"preset": preset}
+    )
+
+
+def _without_unknown_keys(
+    error: ValidationError, document: Mapping[str, object], preset: Preset | None
+) -> Settings | None:
+    """Return the settings as they would be without unknown keys, so that one typo does not hide what else is wrong."""
+    details = error.errors(include_url=False, include_input=False)
+    if any(detail["type"] != "extra_forbidden" for detail in details):
+        return None
+    unknown = {locate(Settings, detail["loc"]).path for detail in details}
+    try:
+        return _validate(cast("Mapping[str, object]", _prune(document, (), unknown)), preset)
+    except ValidationError:
+        return None
+
+
+def _prune(value: object, path: KeyPath, unknown: set[KeyPath]) -> object:
+    if isinstance(value, Mapping):
+        entries = cast("Mapping[str, object]", value).items()
+        return {
+            key: _prune(one, (*path, key), unknown) for key, one in entries if (*path, key) not in unknown
+        }
+    if isinstance(value, tuple):
+        items = cast("tuple[object, ...]", value)
+        return tuple(_prune(one, (*path, index), unknown) for index, one in enumerate(items))
+    return value
 
 
 def _environment(configuration: Configuration) -> Environment | None:

@@ -24,19 +24,33 @@ from stacks.presets import Environment
 class Settings(Section):
     """What one stack file says, every value checked."""
 
-    environment: Environment = Field(description="local, dev, staging or prod: picks the presets and the rules.")
+    environment: Environment = Field(
+        description="local, dev, staging or prod: picks the presets and the rules."
+    )
     app: App = Field(description="The application and its owner.")
-    aws: Aws | None = Field(default=None, description="Region and account; required where a managed part is named.")
+    aws: Aws | None = Field(
+        default=None, description="Region and account; required where a managed part is named."
+    )
     cluster: ClusterSection = Field(description="Which Kubernetes the workloads run on.")
     image: ImageSection = Field(description="The application's image: built here, or a release.")
-    release: Release | None = Field(default=None, description="Digest that CI has built; for images of kind release.")
+    release: Release | None = Field(
+        default=None, description="Digest that CI has built; for images of kind release."
+    )
     services: Services = Field(description="API, workers and frontends, by name.")
-    migrations: Migrations | None = Field(default=None, description="The Job that migrates the database before a rollout.")
-    cron_jobs: dict[Name, CronJob] = Field(default_factory=dict, description="Programs on a schedule, by name.")
-    database: DatabaseSection = Field(default=NoDatabase(kind="none"), description="The services' PostgreSQL.")
+    migrations: Migrations | None = Field(
+        default=None, description="The Job that migrates the database before a rollout."
+    )
+    cron_jobs: dict[Name, CronJob] = Field(
+        default_factory=dict, description="Programs on a schedule, by name."
+    )
+    database: DatabaseSection = Field(
+        default=NoDatabase(kind="none"), description="The services' PostgreSQL."
+    )
     redis: RedisSection = Field(default_factory=dict, description="The services' Redis instances, by name.")
     secrets: SecretsSection = Field(default_factory=dict, description="The secrets that there are, by name.")
-    backup: Backup | None = Field(default=None, description="How long backups are kept, and how they are tested.")
+    backup: Backup | None = Field(
+        default=None, description="How long backups are kept, and how they are tested."
+    )
     budget: Budget | None = Field(default=None, description="What a month may cost.")
 
     @property

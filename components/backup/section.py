@@ -10,7 +10,9 @@ from components.shared.section import Section, preset
 class Backup(Section):
     """What a loss may cost: in data (RPO) and in time (RTO)."""
 
-    retention_days: int = preset("backup_retention_days", default=7, ge=1, le=35, description="Days that PITR reaches back, 1 to 35.")
+    retention_days: int = preset(
+        "backup_retention_days", default=7, ge=1, le=35, description="Days that PITR reaches back, 1 to 35."
+    )
     restore_test: Literal["weekly", "monthly", "off"] = preset(
         "restore_test", default="off", description="How often a backup is restored and judged by its data."
     )

@@ -15,7 +15,8 @@ class ExistingCluster(Section):
         description="Context of the kubeconfig; always named, since the current one is somebody's last `kubectl` command."
     )
     kubeconfig: Annotated[str, StringConstraints(min_length=1)] = Field(
-        default="~/.kube/config", description="Path of the kubeconfig; stated here, so that KUBECONFIG in a shell changes nothing."
+        default="~/.kube/config",
+        description="Path of the kubeconfig; stated here, so that KUBECONFIG in a shell changes nothing.",
     )
 
 

@@ -4,6 +4,7 @@ A build's tag is the hash of its context; a release is `repository@digest`. Eith
 the content does, and the rest of the program never asks which form it got.
 """
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,7 @@ class ImageRef:
 
     Attributes:
         reference: what stands in a pod's `image`.
-        identity: what of it changes with the content, known before anything is built; names the migration Job.
+        identity: a hash, in hexadecimal, that changes with the content; known before anything is built.
         pull_policy: IfNotPresent for content that never changes under its name, Always for a tag that may move.
     """
 
@@ -39,10 +40,10 @@ def released_image(section: ReleaseImage, release: str) -> ImageRef:
         section: the repository.
         release: a digest (`sha256:…`) or a tag.
     """
-    separator, identity = ("@", release.removeprefix("sha256:")) if is_digest(release) else (":", release)
+    reference = f"{section.repository}{'@' if is_digest(release) else ':'}{release}"
     return ImageRef(
-        reference=pulumi.Output.from_input(f"{section.repository}{separator}{release}"),
-        identity=identity,
+        reference=pulumi.Output.from_input(reference),
+        identity=hashlib.sha256(reference.encode()).hexdigest(),
         pull_policy="IfNotPresent" if is_digest(release) else "Always",
     )
 
@@ -57,7 +58,13 @@ class BuiltImage(pulumi.ComponentResource):
     ref: ImageRef
 
     def __init__(
-        self, name: str, section: BuildImage, *, app: str, project: Path, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        section: BuildImage,
+        *,
+        app: str,
+        project: Path,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """Build the image.
 
@@ -79,7 +86,9 @@ class BuiltImage(pulumi.ComponentResource):
         identity = context_identity(context, recipe=[section.dockerfile, section.target, section.python])
         repository = section.registry or f"{app}-{name}"
         image_name = f"{repository}:{identity[:HASH_LENGTH]}"
-        provider = docker.Provider("docker", host=section.docker_host, opts=pulumi.ResourceOptions(parent=self))
+        provider = docker.Provider(
+            "docker", host=section.docker_host, opts=pulumi.ResourceOptions(parent=self)
+        )
         image = docker.Image(
             name,
             image_name=image_name,
@@ -97,5 +106,3 @@ class BuiltImage(pulumi.ComponentResource):
         reference = image.image_name if section.registry is None else image.repo_digest
         self.ref = ImageRef(reference=reference, identity=identity, pull_policy="IfNotPresent")
         self.register_outputs({"reference": reference})
-
-

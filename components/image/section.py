@@ -30,7 +30,8 @@ class BuildImage(Section):
         default="production", description="Stage of the multi-stage Dockerfile that is deployed."
     )
     python: PythonVersion = Field(
-        default="3.12", description="Version of CPython in the image: 3.12 or 3.13, handed over as build argument PYTHON."
+        default="3.12",
+        description="Version of CPython in the image: 3.12 or 3.13, handed over as build argument PYTHON.",
     )
     registry: Annotated[str, StringConstraints(pattern=_REPOSITORY)] | None = Field(
         default=None,

@@ -7,8 +7,9 @@ from pydantic import AfterValidator, Field
 
 from components.shared.names import Name
 from components.shared.refusal import refuse
+from components.shared.resources import Amounts, Resources
 from components.shared.section import Section
-from components.workload.section import Amounts, Command, Resources
+from components.workload.section import Command
 
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
@@ -54,7 +55,10 @@ class Migrations(Section):
     service: Name = Field(default="api", description="The service whose image and environment it uses.")
     command: Command = Field(description="Program and arguments, such as [alembic, upgrade, head].")
     timeout_seconds: int = Field(
-        default=600, ge=10, le=86_400, description="Seconds after which it is stopped and the rollout with it."
+        default=600,
+        ge=10,
+        le=86_400,
+        description="Seconds after which it is stopped and the rollout with it.",
     )
     retries: int = Field(default=2, ge=0, le=10, description="How often it is tried again after a failure.")
     resources: Resources = Field(default=_JOB_RESOURCES, description="Requests and limits of CPU and memory.")
@@ -66,6 +70,10 @@ class CronJob(Section):
     service: Name = Field(default="api", description="The service whose image and environment it uses.")
     schedule: Schedule = Field(description="Five fields of cron in UTC, in quotes.")
     command: Command = Field(description="Program and arguments.")
-    timeout_seconds: int = Field(default=3600, ge=10, le=86_400, description="Seconds after which a run is stopped.")
-    retries: int = Field(default=1, ge=0, le=10, description="How often a run is tried again after a failure.")
+    timeout_seconds: int = Field(
+        default=3600, ge=10, le=86_400, description="Seconds after which a run is stopped."
+    )
+    retries: int = Field(
+        default=1, ge=0, le=10, description="How often a run is tried again after a failure."
+    )
     resources: Resources = Field(default=_JOB_RESOURCES, description="Requests and limits of CPU and memory.")

@@ -5,15 +5,17 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from components.shared.quantities import Storage
+from components.shared.resources import Amounts, Resources
 from components.shared.section import Section, preset
 from components.workload.env import SecretName
-from components.workload.section import Amounts, Resources
 
 PostgresVersion = Literal["16"]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=63)]
 """A name that PostgreSQL takes without quotes (63 bytes: NAMEDATALEN less one)."""
 
-ExtensionName = Literal["vector", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp", "citext", "hstore", "btree_gin"]
+ExtensionName = Literal[
+    "vector", "pg_stat_statements", "pg_trgm", "pgcrypto", "uuid-ossp", "citext", "hstore", "btree_gin"
+]
 """Extensions that both RDS and the in-cluster image bring."""
 
 InstanceClass = Annotated[str, StringConstraints(pattern=r"^db\.[a-z0-9]+\.[a-z0-9]+$")]
@@ -21,8 +23,12 @@ InstanceClass = Annotated[str, StringConstraints(pattern=r"^db\.[a-z0-9]+\.[a-z0
 
 class _Database(Section):
     name: Identifier = Field(default="app", description="Name of the application's database.")
-    user: Identifier = Field(default="app", description="Role of the application: owns its database, is no superuser.")
-    extensions: tuple[ExtensionName, ...] = Field(default=(), description="Extensions created in the database.")
+    user: Identifier = Field(
+        default="app", description="Role of the application: owns its database, is no superuser."
+    )
+    extensions: tuple[ExtensionName, ...] = Field(
+        default=(), description="Extensions created in the database."
+    )
     version: PostgresVersion = Field(default="16", description="Major version, in quotes.")
 
 
@@ -30,11 +36,19 @@ class InClusterDatabase(_Database):
     """A StatefulSet of one pod with a volume: for local."""
 
     kind: Literal["in-cluster"]
-    image: str | None = Field(default=None, description="Image; the pinned one of facts/versions.py where left out.")
-    storage: Storage = Field(default="5Gi", description="Size of the volume; a StatefulSet cannot change it later.")
-    max_connections: int = Field(default=100, ge=20, le=1000, description="Connections that the server accepts.")
+    image: str | None = Field(
+        default=None, description="Image; the pinned one of facts/versions.py where left out."
+    )
+    storage: Storage = Field(
+        default="5Gi", description="Size of the volume; a StatefulSet cannot change it later."
+    )
+    max_connections: int = Field(
+        default=100, ge=20, le=1000, description="Connections that the server accepts."
+    )
     resources: Resources = Field(
-        default=Resources(requests=Amounts(cpu="100m", memory="256Mi"), limits=Amounts(cpu="1", memory="512Mi")),
+        default=Resources(
+            requests=Amounts(cpu="100m", memory="256Mi"), limits=Amounts(cpu="1", memory="512Mi")
+        ),
         description="Requests and limits of CPU and memory.",
     )
 
@@ -44,7 +58,9 @@ class RdsDatabase(_Database):
 
     kind: Literal["rds"]
     instance_class: InstanceClass = preset(
-        "rds_instance_class", default="db.t4g.micro", description="Class of the instance, such as db.t4g.micro."
+        "rds_instance_class",
+        default="db.t4g.micro",
+        description="Class of the instance, such as db.t4g.micro.",
     )
     storage_gib: int = Field(default=20, ge=20, le=65_536, description="Storage in GiB, 20 to 65,536.")
     multi_az: bool = preset("rds_multi_az", default=False, description="A standby in a second zone.")
@@ -58,16 +74,20 @@ class ExternalDatabase(_Database):
     """A PostgreSQL that somebody else runs; database, role and extensions exist already."""
 
     kind: Literal["external"]
-    host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)] = Field(
-        description="Host name or address."
+    host: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)] = (
+        Field(description="Host name or address.")
     )
     port: int = Field(default=5432, ge=1, le=65535, description="TCP port.")
-    password: SecretName = Field(description="Name of the secret in `slipway:secrets` that holds the role's password.")
+    password: SecretName = Field(
+        description="Name of the secret in `slipway:secrets` that holds the role's password."
+    )
     ca: SecretName | None = Field(
         default=None,
         description="Name of the secret that holds the certificate (PEM) of its authority; the system's trust where left out.",
     )
-    max_connections: int = Field(default=100, ge=1, le=262_143, description="Connections that the server accepts.")
+    max_connections: int = Field(
+        default=100, ge=1, le=262_143, description="Connections that the server accepts."
+    )
 
 
 class NoDatabase(Section):
@@ -76,4 +96,6 @@ class NoDatabase(Section):
     kind: Literal["none"]
 
 
-DatabaseSection = Annotated[InClusterDatabase | RdsDatabase | ExternalDatabase | NoDatabase, Field(discriminator="kind")]
+DatabaseSection = Annotated[
+    InClusterDatabase | RdsDatabase | ExternalDatabase | NoDatabase, Field(discriminator="kind")
+]

@@ -26,6 +26,7 @@ def _kind(value: object) -> str:
 
 
 SecretSource = Annotated[
-    Annotated[GeneratedSecret, Tag("generate")] | Annotated[ConfiguredSecret, Tag("config")], Discriminator(_kind)
+    Annotated[GeneratedSecret, Tag("generate")] | Annotated[ConfiguredSecret, Tag("config")],
+    Discriminator(_kind),
 ]
 SecretsSection = dict[SecretName, SecretSource]

@@ -7,6 +7,7 @@ a hash, so that an immutable object is replaced, and the pods that use it are ro
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -25,8 +26,6 @@ _LABEL = r"^[a-z]([-a-z0-9]*[a-z0-9])?$"
 
 
 def _label(value: str) -> str:
-    import re
-
     if len(value) > MAX_NAME_LENGTH or re.fullmatch(_LABEL, value) is None:
         raise refuse(
             f"no name that Kubernetes takes (lower-case letters, digits and `-`, at most {MAX_NAME_LENGTH})",
@@ -38,8 +37,6 @@ def _label(value: str) -> str:
 
 def suggest_label(text: str) -> str:
     """Return the nearest valid name to a text: `My_API` becomes `my-api`."""
-    import re
-
     cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_NAME_LENGTH].strip("-")
     return cleaned if cleaned[:1].isalpha() else f"app-{cleaned}".strip("-")
 
@@ -63,7 +60,14 @@ def content_name(base: str, content: Mapping[str, str]) -> str:
     return f"{base}-{hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]}"
 
 
-def secret_content_name(base: str, key: pulumi.Input[str], content: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+def content_name_output(base: str, content: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """Return `content_name` for public content that is known only when other resources stand, such as a certificate."""
+    return pulumi.Output.all(**content).apply(lambda data: content_name(base, data))
+
+
+def secret_content_name(
+    base: str, key: pulumi.Input[str], content: Mapping[str, pulumi.Input[str]]
+) -> pulumi.Output[str]:
     """Return `base-<hash>` for secret content, as a value that is itself no secret.
 
     The hash is keyed with random bytes of the stack, so that the name tells nothing of the content, not even to somebody

@@ -132,7 +132,9 @@ Cpu = Annotated[
 Memory = Annotated[
     str,
     BeforeValidator(_memory),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?([KMGT]i|[kMGT])$", "examples": ["512Mi", "1Gi"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^\d+(\.\d+)?([KMGT]i|[kMGT])$", "examples": ["512Mi", "1Gi"]}
+    ),
 ]
 """An amount of memory in Kubernetes' notation, normalised to `Mi` or `Gi`."""
 

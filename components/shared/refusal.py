@@ -19,4 +19,6 @@ def refuse(what: str, *, why: str, remedy: str, at: tuple[str | int, ...] = ()) 
         remedy: what to write instead.
         at: for a rule over several fields, the keys below the validated section (as written in the stack file) to point at.
     """
-    return PydanticCustomError(REFUSAL, "{what}", {"what": what, "why": why, "remedy": remedy, "at": list(at)})
+    return PydanticCustomError(
+        REFUSAL, "{what}", {"what": what, "why": why, "remedy": remedy, "at": list(at)}
+    )

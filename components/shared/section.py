@@ -51,7 +51,9 @@ def preset(attribute: str, *, default: Any, description: str, **constraints: Any
         description: meaning, unit and allowed values, for `slipway explain` and the JSON Schema.
         constraints: further arguments of `pydantic.Field`, such as `ge` and `le`.
     """
-    return Field(default=default, description=description, json_schema_extra={PRESET_KEY: attribute}, **constraints)
+    return Field(
+        default=default, description=description, json_schema_extra={PRESET_KEY: attribute}, **constraints
+    )
 
 
 def nested(*, description: str) -> Any:

@@ -28,14 +28,20 @@ class SecretReference(Section):
 class DatabaseReference(Section):
     """What the service is told of the database."""
 
-    database: DatabaseField = Field(description="url, host, port, name, user, password, or caFile (path of the certificate).")
+    database: DatabaseField = Field(
+        description="url, host, port, name, user, password, or caFile (path of the certificate)."
+    )
 
 
 class RedisReference(Section):
     """What the service is told of Redis."""
 
-    redis: RedisField = Field(description="url, host, port, user, password, or caFile (path of the certificate).")
-    instance: Name | None = Field(default=None, description="Which of `slipway:redis`; not needed where there is only one.")
+    redis: RedisField = Field(
+        description="url, host, port, user, password, or caFile (path of the certificate)."
+    )
+    instance: Name | None = Field(
+        default=None, description="Which of `slipway:redis`; not needed where there is only one."
+    )
 
 
 class ServiceReference(Section):

@@ -6,17 +6,20 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from components.image.section import ImageSection
 from components.shared.names import Name
-from components.shared.quantities import Cpu, Memory, parse_cpu, parse_memory
+from components.shared.quantities import Memory
 from components.shared.refusal import refuse
+from components.shared.resources import Resources
 from components.shared.section import Section, nested, preset
-from components.workload.env import Environment
+from components.workload.env import Environment, EnvName
 
 Role = Literal["api", "worker", "frontend"]
 Port = Annotated[int, Field(ge=1024, le=65535)]
 """A port that a process without privileges can listen on."""
 
 HttpPath = Annotated[str, StringConstraints(pattern=r"^/[^\s?#]*$", max_length=255)]
-Host = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$", max_length=253)]
+Host = Annotated[
+    str, StringConstraints(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$", max_length=253)
+]
 Command = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], Field(min_length=1)]
 """A program and its arguments, each an item of its own; no shell reads it."""
 
@@ -34,53 +37,22 @@ def _writable(value: str) -> str:
 WritablePath = Annotated[str, AfterValidator(_writable)]
 
 
-class Amounts(Section):
-    """CPU and memory of one container."""
-
-    cpu: Cpu = Field(description="CPU in millicores (`250m`) or cores (`1`).")
-    memory: Memory = Field(description="Memory with its unit, such as `512Mi`.")
-
-    @property
-    def cpu_millicores(self) -> int:
-        """The CPU in thousandths of a core."""
-        return parse_cpu(self.cpu)
-
-    @property
-    def memory_mebibytes(self) -> int:
-        """The memory in mebibytes."""
-        return parse_memory(self.memory)
-
-
-class Resources(Section):
-    """What a container asks for and what it may take; both are required, since the scheduler and the HPA need them."""
-
-    requests: Amounts = Field(description="What the scheduler reserves; the HPA's percentages are of this.")
-    limits: Amounts = Field(description="What the container may take; above the memory limit it is killed.")
-
-    @model_validator(mode="after")
-    def _requests_within_limits(self) -> Self:
-        for name, wanted, allowed in (
-            ("cpu", self.requests.cpu_millicores, self.limits.cpu_millicores),
-            ("memory", self.requests.memory_mebibytes, self.limits.memory_mebibytes),
-        ):
-            if wanted > allowed:
-                raise refuse(
-                    f"the request of {name} is above its limit",
-                    why="Kubernetes refuses such a pod.",
-                    remedy=f"Raise `limits.{name}` or lower `requests.{name}`.",
-                    at=("requests", name),
-                )
-        return self
-
-
 class Probe(Section):
     """How the kubelet asks a container about its state."""
 
-    path: HttpPath | None = Field(default=None, description="HTTP path that answers 200 to 399; needs the service's port.")
-    command: Command | None = Field(default=None, description="Program that exits with 0; for services without a port.")
+    path: HttpPath | None = Field(
+        default=None, description="HTTP path that answers 200 to 399; needs the service's port."
+    )
+    command: Command | None = Field(
+        default=None, description="Program that exits with 0; for services without a port."
+    )
     period_seconds: int = Field(default=10, ge=1, le=300, description="Seconds between two questions.")
-    timeout_seconds: int = Field(default=3, ge=1, le=60, description="Seconds after which an answer counts as failed.")
-    failure_threshold: int = Field(default=3, ge=1, le=120, description="Failures in a row after which the kubelet acts.")
+    timeout_seconds: int = Field(
+        default=3, ge=1, le=60, description="Seconds after which an answer counts as failed."
+    )
+    failure_threshold: int = Field(
+        default=3, ge=1, le=120, description="Failures in a row after which the kubelet acts."
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -97,7 +69,8 @@ class Probes(Section):
     """The three questions. Readiness takes a pod out of the Service; liveness restarts it."""
 
     startup: Probe | None = Field(
-        default=None, description="Until it succeeds the other two wait. Without it the liveness probe is asked 30 times."
+        default=None,
+        description="Until it succeeds the other two wait. Without it the liveness probe is asked 30 times.",
     )
     liveness: Probe = Field(description="Is the process stuck? Must not look at PostgreSQL or Redis.")
     readiness: Probe = Field(description="Can it serve now? May look at what it needs.")
@@ -120,8 +93,12 @@ class Scaling(Section):
 
     min: int = preset("scaling_min", default=1, ge=1, le=500, description="Pods at the least.")
     max: int = preset("scaling_max", default=2, ge=1, le=500, description="Pods at the most.")
-    cpu: int | None = Field(default=70, ge=1, le=200, description="CPU to hold, in percent of the request; null for none.")
-    memory: int | None = Field(default=80, ge=1, le=200, description="Memory to hold, in percent of the request; null for none.")
+    cpu: int | None = Field(
+        default=70, ge=1, le=200, description="CPU to hold, in percent of the request; null for none."
+    )
+    memory: int | None = Field(
+        default=80, ge=1, le=200, description="Memory to hold, in percent of the request; null for none."
+    )
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -153,36 +130,64 @@ class Metrics(Section):
     """Where Prometheus reads the service's figures."""
 
     path: HttpPath = Field(default="/metrics", description="HTTP path of the figures.")
-    port: Port | None = Field(default=None, description="Port of the figures where it is not the service's port.")
+    port: Port | None = Field(
+        default=None, description="Port of the figures where it is not the service's port."
+    )
 
 
 class Service(Section):
     """One service of the application."""
 
     role: Role = Field(description="api, worker or frontend. A worker has no port of its own and no routes.")
-    image: ImageSection | None = Field(default=None, description="Its own image; the application's where left out.")
-    command: Command | None = Field(default=None, description="Program and arguments; the image's own where left out.")
-    port: Port | None = Field(default=None, description="HTTP port, 1024 to 65535; required for api and frontend.")
-    routes: tuple[Route, ...] = Field(default=(), description="Host names and paths by which it is reached from outside.")
-    probes: Probes | None = Field(default=None, description="Startup, liveness and readiness; required where there is a port.")
+    image: ImageSection | None = Field(
+        default=None, description="Its own image; the application's where left out."
+    )
+    command: Command | None = Field(
+        default=None, description="Program and arguments; the image's own where left out."
+    )
+    port: Port | None = Field(
+        default=None, description="HTTP port, 1024 to 65535; required for api and frontend."
+    )
+    routes: tuple[Route, ...] = Field(
+        default=(), description="Host names and paths by which it is reached from outside."
+    )
+    probes: Probes | None = Field(
+        default=None, description="Startup, liveness and readiness; required where there is a port."
+    )
     resources: Resources = Field(description="Requests and limits of CPU and memory; required.")
     scaling: Scaling = nested(description="How many pods, and what makes them more.")
-    processes: int = Field(default=1, ge=1, le=64, description="Processes in one pod that each keep their own pool.")
-    pool: Pool | None = Field(default=None, description="Database connections of one process; needed with `{database: …}`.")
+    processes: int = Field(
+        default=1, ge=1, le=64, description="Processes in one pod that each keep their own pool."
+    )
+    pool: Pool | None = Field(
+        default=None, description="Database connections of one process; needed with `{database: …}`."
+    )
     env: Environment = Field(default_factory=dict, description="Environment variables of the container.")
-    metrics: Metrics | None = Field(default=None, description="Where Prometheus reads its figures; null where it has none.")
+    requires: tuple[EnvName, ...] = Field(
+        default=(), description="Variables without which it refuses to start; each must be given under `env`."
+    )
+    metrics: Metrics | None = Field(
+        default=None, description="Where Prometheus reads its figures; null where it has none."
+    )
     writable_paths: tuple[WritablePath, ...] = Field(
         default=("/tmp",),  # noqa: S108 - the name of a volume's mount, not a file of ours
         description="Folders that the container may write to, each an empty volume; the root is read-only.",
     )
     scratch: Memory = Field(default="256Mi", description="Size limit of each writable folder.")
-    user_id: int = Field(default=1000, ge=1, le=65535, description="Numeric user and group of the process; never 0.")
-    internet: bool = Field(default=False, description="Whether it may reach HTTPS addresses outside the cluster (port 443).")
+    user_id: int = Field(
+        default=1000, ge=1, le=65535, description="Numeric user and group of the process; never 0."
+    )
+    internet: bool = Field(
+        default=False, description="Whether it may reach HTTPS addresses outside the cluster (port 443)."
+    )
     pre_stop_seconds: int = Field(
         default=5, ge=0, le=60, description="Seconds between a pod's removal from the Service and SIGTERM."
     )
     grace_seconds: int = Field(
-        default=45, ge=1, le=3600, description="Seconds from removal to SIGKILL; above `preStopSeconds` and the server's own grace."
+        default=45,
+        ge=1,
+        le=3600,
+        description="Seconds from removal to SIGKILL; above `preStopSeconds` and the server's own grace.",
     )
 
     @model_validator(mode="after")
