@@ -79,6 +79,11 @@ test-cluster:  ## the local stack on a real Kubernetes (needs KUBECONFIG, Docker
 test-app:  ## the application in app/ (PostgreSQL and Redis binaries, if this machine has them)
 	@$(MAKE) --no-print-directory -C app test
 
+.PHONY: bench
+bench:  ## how fast the preview is, as ratios to what the SDKs themselves cost
+	@scripts/bootstrap run
+	@$(BIN)/python -m bench
+
 .PHONY: ci
 ci:  ## what CI runs: every tier this machine can run
 	@bash .ci/run
