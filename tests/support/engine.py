@@ -15,11 +15,14 @@ daemon of the provider's `host`, or the default one. Everything else stays the s
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
 import subprocess
+import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +123,7 @@ class EngineStack:
         self.cloud = Cloud(folder / "cloud")
         self.environment = self._environment(environment or {}, live)
         self.program = program
+        """What the next `up` or `preview` runs; another one may take its place."""
         if not self.work.exists():
             self._prepare(stack_file, config or {})
         self._command = auto.PulumiCommand(root=str(folder))
@@ -183,11 +187,11 @@ class EngineStack:
 
     def up(self, *, check: bool = True, **options: object) -> Result:
         """`pulumi up`. Args: check: raise `EngineError` where it fails; options: as `Stack.up` has them."""
-        return self._run(self._stack.up, check, show_secrets=False, **options)
+        return self._run(self._stack.up, check, program=self.program, show_secrets=False, **options)
 
     def preview(self, *, check: bool = True, **options: object) -> Result:
         """`pulumi preview`."""
-        return self._run(self._stack.preview, check, **options)
+        return self._run(self._stack.preview, check, program=self.program, **options)
 
     def refresh(self, *, check: bool = True, **options: object) -> Result:
         """`pulumi refresh`."""
@@ -243,11 +247,32 @@ class EngineStack:
             run(on_output=lines.append, on_error=lines.append, on_event=on_event, color="never", **options)
         except auto.CommandError as failed:
             result.error = str(failed)
+        finally:
+            _collect_litter()
         result.seconds = time.monotonic() - started
         result.text = "\n".join(lines)
         if check and result.error:
             raise EngineError(result.error)
         return result
+
+
+def _collect_litter() -> None:
+    """Throw away what the SDK leaves of a program's run: an event loop that is open, a coroutine that waits.
+
+    Python complains when it collects them, and pytest would blame whatever test runs at that moment.
+    """
+    before = sys.unraisablehook
+    sys.unraisablehook = _ignore
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+    finally:
+        sys.unraisablehook = before
+
+
+def _ignore(unraisable: object) -> None:
+    del unraisable
 
 
 def _members(value: object) -> object:

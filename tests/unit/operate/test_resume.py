@@ -17,7 +17,7 @@ BUCKET = "urn:pulumi:local::slipway::aws:s3/bucket:Bucket::backups"
 
 
 def _resource(
-    urn: str, *, name: str | None = None, namespace: str | None = "app", **extra: Any
+    urn: str, *, name: str | None = None, namespace: str | None = "app", **extra: object
 ) -> dict[str, Any]:
     metadata = {key: value for key, value in (("name", name), ("namespace", namespace)) if value}
     kind = urn.split("::")[2].rsplit("$", 1)[-1]
@@ -26,7 +26,7 @@ def _resource(
 
 
 def _state(
-    *resources: dict[str, Any], creating: Sequence[dict[str, Any]] = (), **operations: Any
+    *resources: dict[str, Any], creating: Sequence[dict[str, Any]] = (), **operations: dict[str, Any]
 ) -> dict[str, Any]:
     pending = [{"type": "creating", "resource": resource} for resource in creating]
     pending += [{"type": kind, "resource": resource} for kind, resource in operations.items()]
