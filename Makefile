@@ -35,12 +35,24 @@ setup:  ## everything for working on the code, the pre-commit hooks too
 	@scripts/bootstrap dev
 	@$(BIN)/pre-commit install
 
-.PHONY: lint
-lint:  ## ruff, pyright strict, import-linter
+GATES := lint-rules lint-format lint-types lint-imports
+.PHONY: lint $(GATES)
+lint: $(GATES)  ## ruff, pyright strict, import-linter
+
+lint-rules:
 	@scripts/bootstrap dev
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+
+lint-format:
+	@scripts/bootstrap dev
+	$(BIN)/ruff format --check --quiet .
+
+lint-types:
+	@scripts/bootstrap dev
 	$(BIN)/pyright
+
+lint-imports:
+	@scripts/bootstrap dev
 	$(BIN)/lint-imports
 
 .PHONY: manifests
