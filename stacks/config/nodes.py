@@ -6,7 +6,6 @@ parser reads a stack file in a few milliseconds; the pure Python one serves wher
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -14,12 +13,10 @@ from typing import Protocol, cast
 import yaml
 
 from stacks.config.problems import Position, Problem, SettingsError
+from stacks.config.syntax import Mark, control_character, slash_escape, syntax_error
 
 MAX_DEPTH = 60
 """Levels of maps and lists; a stack file needs about eight, and recursion ends far above."""
-
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""Characters outside YAML's printable set (YAML 1.2, production 1)."""
 
 
 @dataclass(slots=True)
@@ -60,13 +57,10 @@ class Mapping:
 Node = Scalar | Sequence | Mapping
 
 
-class _Mark(Protocol):
-    line: int
-    column: int
-
-
 class _Event(Protocol):
-    start_mark: _Mark
+    start_mark: Mark
+    end_mark: Mark
+    style: str | None
     anchor: str | None
     tag: str | None
     value: str
@@ -78,7 +72,8 @@ class _Event(Protocol):
 class _Builder:
     """Puts events together; refuses what has no place in a stack file or never ends."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, text: str, file: str) -> None:
+        self._text = text
         self._file = file
         self._anchors: dict[str, Node] = {}
         self._open: list[tuple[Sequence | Mapping, str | None]] = []
@@ -88,7 +83,7 @@ class _Builder:
     def fail(self, where: Position, what: str, why: str, remedy: str) -> SettingsError:
         return SettingsError([Problem("", where, what, why, remedy)])
 
-    def position(self, mark: _Mark) -> Position:
+    def position(self, mark: Mark) -> Position:
         return Position(self._file, mark.line + 1, mark.column + 1)
 
     def take(self, event: object) -> None:
@@ -96,6 +91,9 @@ class _Builder:
         it = cast("_Event", event)
         where = self.position(it.start_mark)
         if isinstance(event, yaml.ScalarEvent):
+            escape = slash_escape(it, self._text, where) if it.style == '"' else None
+            if escape is not None:
+                raise SettingsError([escape])
             scalar = Scalar(it.value, it.implicit[0], it.tag, where)
             self._remember(it.anchor, scalar)
             self._place(where, scalar)
@@ -187,79 +185,14 @@ def build(text: str, file: str) -> Node | None:
     Raises:
         SettingsError: when it is no YAML, or YAML that Pulumi would misread.
     """
-    forbidden = _control_character(text, file)
+    forbidden = control_character(text, file)
     if forbidden is not None:
         raise SettingsError([forbidden])
-    builder = _Builder(file)
+    builder = _Builder(text, file)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         for event in cast("Iterator[object]", yaml.parse(text, Loader=loader)):  # pyright: ignore[reportUnknownMemberType]
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        raise SettingsError([_syntax(error, text, file)]) from None
+        raise SettingsError([syntax_error(error, text, file)]) from None
     return builder.root
-
-
-def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> Problem:
-    """Say a syntax error of the parser in words for a person; the parser's own words only where nothing fits better."""
-    mark = error.problem_mark or error.context_mark
-    line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-    lines = text.splitlines() or [""]
-    line = min(line, len(lines) - 1)
-    where = Position(file, line + 1, column + 1)
-    indent = lines[line][: len(lines[line]) - len(lines[line].lstrip())]
-    said = str(error.problem or error.context or "no YAML")
-    if "\t" in indent:
-        where = Position(file, line + 1, indent.index("\t") + 1)
-        return Problem(
-            "",
-            where,
-            "a tab in the indentation",
-            "YAML knows no tabs there: Pulumi refuses the file.",
-            "Use two spaces a level.",
-        )
-    if "cannot start any token" in said:
-        return Problem(
-            "",
-            where,
-            "a character that cannot begin a value",
-            "Pulumi refuses the file.",
-            "Put the value in quotes; instead of a tab write spaces.",
-        )
-    if "mapping values are not allowed" in said:
-        return Problem(
-            "",
-            where,
-            "a colon where a value stands already",
-            "Pulumi refuses the file.",
-            "Put a text with `: ` in quotes, or correct the indentation of this line.",
-        )
-    if (
-        "could not find expected ':'" in said
-        or "expected <block end>" in said
-        or "did not find expected key" in said
-    ):
-        return Problem(
-            "",
-            where,
-            "this line does not fit the ones above it",
-            "Pulumi refuses the file.",
-            "Give keys of one map the same indentation, each with a colon and a space; close quotes and brackets.",
-        )
-    return Problem(
-        "", where, f"no valid YAML: {said}", "Pulumi refuses the file.", "Correct the syntax at this place."
-    )
-
-
-def _control_character(text: str, file: str) -> Problem | None:
-    match = _FORBIDDEN.search(text)
-    if match is None:
-        return None
-    before = text[: match.start()].split("\n")
-    return Problem(
-        "",
-        Position(file, len(before), len(before[-1]) + 1),
-        f"a control character (U+{ord(match[0]):04X})",
-        "YAML does not allow it: Pulumi refuses the file.",
-        "Remove it; it often comes from copying out of a terminal or a document.",
-    )
