@@ -90,10 +90,15 @@ def _engine_config() -> tuple[dict[str, str], frozenset[str]]:
     The engine gives the configuration by call (inline programs, tests) or by environment variable (a program of its
     own); the SDK prefers the first, and so do we, so that a stray PULUMI_CONFIG changes nothing.
     """
-    given: dict[str, Any] = runtime.CONFIG.get() or runtime.get_config_env() or {}
-    secret = {key for key in given if runtime.is_config_secret(key)} | set(
-        runtime.get_config_secret_keys_env()
-    )
+    given: dict[str, Any] = runtime.CONFIG.get()
+    if given:
+        return {key: str(value) for key, value in given.items()}, frozenset(
+            key for key in given if runtime.is_config_secret(key)
+        )
+    try:
+        given, secret = runtime.get_config_env(), runtime.get_config_secret_keys_env()
+    except ValueError:
+        return {}, frozenset()
     return {key: str(value) for key, value in given.items()}, frozenset(secret)
 
 
