@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import shutil
 import subprocess
@@ -242,12 +243,16 @@ class EngineStack:
             lines.append(json.dumps(event, default=_members))
             _collect(event, result)
 
+        # The SDK's language host logs a traceback when the engine ends a failed run before it.
+        grpc_log = logging.getLogger("grpc._server")
+        grpc_log.setLevel(logging.CRITICAL)
         started = time.monotonic()
         try:
             run(on_output=lines.append, on_error=lines.append, on_event=on_event, color="never", **options)
         except auto.CommandError as failed:
             result.error = str(failed)
         finally:
+            grpc_log.setLevel(logging.NOTSET)
             _collect_litter()
         result.seconds = time.monotonic() - started
         result.text = "\n".join(lines)

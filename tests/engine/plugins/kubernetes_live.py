@@ -178,7 +178,7 @@ class LiveKubernetesPackage(KubernetesRules):
     def _settle(self, request: Request, live: Json) -> Object:
         """Wait until the object is ready; the outputs are those it then has."""
         inputs = plain_object(request.inputs)
-        skip = text(child(inputs, "metadata", "annotations", "pulumi.com/skipAwait")) == "true"
+        skip = rules.skips_await(inputs)
         path = self._path(inputs, live["metadata"]["name"])
         deadline, said = time.monotonic() + self._timeout(request, inputs), ""
         while not skip:

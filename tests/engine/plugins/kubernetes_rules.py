@@ -229,6 +229,11 @@ def importable(live: Object) -> Object:
     return {**{key: value for key, value in live.items() if key != "status"}, "metadata": kept}
 
 
+def skips_await(inputs: Object) -> bool:
+    """Whether the program wants nobody to wait for the object."""
+    return child(inputs, "metadata", "annotations", "pulumi.com/skipAwait") == "true"
+
+
 def not_live(urn: str, why: str) -> str:
     """The real provider's words for an object which exists and does not get ready."""
     return (
