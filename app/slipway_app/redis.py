@@ -1,6 +1,6 @@
 """The cache and the queue in Redis. Nothing is stored there only: every function here may fail without loss.
 
-The Redis user of a stack may use keys, strings and lists, and nothing else; so this does, too.
+Only commands on keys, strings and lists are used, so that the Redis user needs no more rights than these.
 """
 
 import json

@@ -20,7 +20,7 @@ import pytest
 
 APP = Path(__file__).parent.parent
 REDIS_RIGHTS = ["~*", "-@all", "+@read", "+@write", "+@string", "+@list", "+@keyspace", "-@dangerous"]
-"""What the Redis user of a stack may do."""
+"""Fewer rights than the Redis user of a stack has."""
 
 
 def program(name: str) -> str:
@@ -92,7 +92,7 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @dataclass
 class RedisServer:
-    """A Redis whose only user is restricted as in a stack; it can be stopped and started."""
+    """A Redis whose only user is restricted; it can be stopped and started."""
 
     command: list[str]
     port: int

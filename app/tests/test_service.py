@@ -1,4 +1,4 @@
-"""The service with a real PostgreSQL and a real Redis whose user is restricted as in a stack."""
+"""The service with a real PostgreSQL and a real Redis whose user is restricted."""
 
 import signal
 import subprocess
