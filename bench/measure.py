@@ -31,8 +31,12 @@ class Timing:
         return f"{self.cpu:.2f} s processor, {self.wall:.2f} s clock"
 
 
+_LAST_LINES = 20
+"""How much a failed process is quoted."""
+
+
 class BenchError(Exception):
-    """A measured process failed; the text is what it printed."""
+    """A measured process failed; the text is what it printed last."""
 
 
 def run_python(arguments: Sequence[str], *, folder: Path) -> Timing:
@@ -49,8 +53,9 @@ def run_python(arguments: Sequence[str], *, folder: Path) -> Timing:
     )
     timing = Timing(time.perf_counter() - start, _children() - before)
     if result.returncode != 0:
+        said = "\n".join((result.stdout + result.stderr).splitlines()[-_LAST_LINES:])
         raise BenchError(
-            f"{' '.join(arguments)} exited with {result.returncode}:\n{result.stdout}{result.stderr}"
+            f"{' '.join(arguments)} exited with {result.returncode}:\n{said}"
         )
     return timing
 

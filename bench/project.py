@@ -13,7 +13,8 @@ def make_project(folder: Path) -> Path:
     """A project folder with this program and no stack, so that nothing is written to the working copy."""
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "Pulumi.yaml", folder)
-    (folder / "app").symlink_to(ROOT / "app")
+    # As a fresh clone has it: a virtual environment in there would be walked through as part of the build context.
+    shutil.copytree(ROOT / "app", folder / "app", ignore=shutil.ignore_patterns(".*_cache", ".venv", "__pycache__"))
     return folder
 
 
@@ -30,8 +31,8 @@ def write_services(folder: Path, count: int) -> str:
     service = {
         "role": "api",
         "port": 8000,
-        "probes": {"path": "/health/ready"},
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
+        "probes": {"liveness": {"path": "/health/live"}, "readiness": {"path": "/health/ready"}},
+        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}},
         "scaling": {"min": 2, "max": 4, "cpu": 70},
         "env": {"LOG_LEVEL": "info", "JWT_SECRET": {"secret": "jwtSecret"}},
     }

@@ -10,9 +10,9 @@ from pulumi.runtime.mocks import MockMonitor, MockResourceArgs, Mocks
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from slipway.offline.decode import SECRET_WRAPPER, Decoder
+from slipway.offline.derived import mark_derived
 from slipway.offline.loop import RecordError
 from slipway.offline.model import SECRET, STACK_TYPE, Json, LogLine, Path, Record, Registration, format_path
-from slipway.offline.names import mark_unknown_names
 from slipway.offline.synthesis import FUNCTIONS, Marker, Synthesis, synthesise
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Recorder(MockMonitor):
         lines = tuple(
             LogLine(one.severity, self._redact(one.message), one.urn) for one in (*log, *self._warnings)
         )
-        return mark_unknown_names(
+        return mark_derived(
             Record(
                 project=self._project,
                 stack=self._stack,

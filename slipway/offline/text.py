@@ -10,7 +10,7 @@ from slipway.offline.model import Json, Record, Registration
 from slipway.offline.summary import Part, Summary, Unknown
 
 _LONGEST_IMAGE = 60
-_LONGEST_OUTPUT = 90
+_LONGEST_OUTPUT = 240
 
 
 class Style:
@@ -97,7 +97,9 @@ def _preview_lines(summary: Summary, style: Style, unknown: bool) -> Iterator[st
     if summary.warnings:
         yield from _block("warnings", [style.warning(text) for text in summary.warnings], style)
     if summary.outputs:
-        lines = table([(name, _output(value)) for name, value in sorted(summary.outputs.items())])
+        lines = table(
+            [row for name, value in sorted(summary.outputs.items()) for row in _output_rows(name, value)]
+        )
         yield from _block("outputs", lines, style)
     yield from _unknown_lines(summary, style, unknown)
 
@@ -130,7 +132,7 @@ def _block(title: str, lines: Iterable[str], style: Style) -> Iterator[str]:
 def _describe(part: Part, workload: Workload | None) -> str:
     """What a part is: the pods of a service, else its kinds."""
     if workload is not None:
-        return f"{_pods(workload)} pods x {_per_pod(workload, 'request')}, image {_short_images(workload)}"
+        return f"{_count_pods(workload)} x {_per_pod(workload, 'request')}, image {_short_images(workload)}"
     return ", ".join(
         kind if count == 1 else f"{count} {_plural_kind(kind)}" for kind, count in part.kinds.items()
     )
@@ -145,6 +147,10 @@ def _plural_kind(kind: str) -> str:
 def _workload_row(one: Workload) -> tuple[str, ...]:
     pods = f"{_pods(one)} at {one.schedule}" if one.schedule else _pods(one)
     return one.kind, one.name, pods, _per_pod(one, "request"), _per_pod(one, "limit"), _short_images(one)
+
+
+def _count_pods(one: Workload) -> str:
+    return f"{_pods(one)} {'pod' if one.pods_max == 1 else 'pods'}"
 
 
 def _pods(one: Workload) -> str:
@@ -162,6 +168,13 @@ def _short_images(one: Workload) -> str:
     return ", ".join(
         image if len(image) <= _LONGEST_IMAGE else f"{image[:_LONGEST_IMAGE]}…" for image in one.images
     )
+
+
+def _output_rows(name: str, value: Json) -> list[tuple[str, str]]:
+    """An output; a map has a row for each entry."""
+    if isinstance(value, dict) and value != {"unknown": True}:
+        return [(f"{name}.{key}", _output(item)) for key, item in sorted(value.items())] or [(name, "none")]
+    return [(name, _output(value))]
 
 
 def _output(value: Json) -> str:

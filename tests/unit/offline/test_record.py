@@ -360,3 +360,32 @@ def test_the_program_may_be_run_twice_in_one_process_with_different_stacks() -> 
         for stack in ("one", "two")
     ]
     assert [name.split("::")[0] for name in names] == ["urn:pulumi:one", "urn:pulumi:two"]
+
+
+def test_what_is_named_after_an_unknown_name_is_unknown_too() -> None:
+    def chain() -> None:
+        options = ResourceOptions(provider=kubernetes.Provider("kubernetes", kubeconfig="x"))
+        key = random.RandomString("key", length=20)
+
+        def named(name: Output[str]) -> kubernetes.meta.v1.ObjectMetaArgs:
+            return kubernetes.meta.v1.ObjectMetaArgs(
+                name=name.apply(lambda text: f"x-{text.encode().hex()[-10:]}")
+            )
+
+        first = kubernetes.core.v1.ConfigMap("first", metadata=named(key.result), opts=options)
+        name = first.metadata.apply(lambda metadata: metadata.name or "")
+        kubernetes.core.v1.ConfigMap("second", metadata=named(name), opts=options)
+
+    for one in run(chain).of_type("kubernetes:core/v1:ConfigMap"):
+        assert one.unknown_paths == (("metadata", "name"),)
+
+
+def test_a_secret_computed_from_an_unknown_one_is_unknown_too() -> None:
+    def hashes() -> None:
+        options = ResourceOptions(provider=kubernetes.Provider("kubernetes", kubeconfig="x"))
+        password = random.RandomPassword("password", length=20)
+        digest = password.result.apply(lambda text: str(len(text)))
+        kubernetes.core.v1.Secret("hashed", string_data={"ACL": digest}, opts=options)
+
+    secret = run(hashes).one(SECRET_TYPE, "hashed")
+    assert secret.unknown_paths == secret.secret_paths == (("stringData", "ACL"),)

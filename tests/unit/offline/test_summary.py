@@ -38,8 +38,8 @@ def test_the_preview_shows_parts_workloads_warnings_outputs_and_what_is_unknown(
     assert f"  api    6  2-6 pods x 100m/128Mi, image {image}" in text
     assert "Deployment  api  2-6   100m/128Mi  -/256Mi  " in text
     assert "the key of the vendor is [secret]" in text
-    assert "    namespace    toy\n" in text
-    assert "    status       (known after `up`)\n" in text
+    assert "    namespace            toy\n" in text
+    assert "    status               (known after `up`)\n" in text
     assert "not known before `up`: " in text
     assert "(slipway preview dev --unknown)" in text
     assert all(line == line.rstrip() for line in text.split("\n"))
@@ -168,5 +168,12 @@ def test_kinds_are_counted_in_english() -> None:
         "toy", "dev", (Registration("urn::p", "toy:index:Part", "part", ROOT, False, {}), *members), {}
     )
     assert "2 Ingresses, 2 NetworkPolicies, 2 Secrets" in preview_text(summarise(record), PLAIN)
-    long = Record("toy", "dev", (), {"data": {"key": ["x" * 200]}})
+    long = Record("toy", "dev", (), {"data": {"key": ["x" * 300]}})
     assert "…" in preview_text(summarise(long), PLAIN)
+
+
+def test_an_output_that_is_a_map_has_a_line_for_each_entry() -> None:
+    record = Record("toy", "dev", (), {"urls": {"api": "https://a", "web": "https://b"}, "none": {}})
+    assert preview_text(summarise(record), PLAIN).endswith(
+        "    none      none\n    urls.api  https://a\n    urls.web  https://b\n"
+    )
