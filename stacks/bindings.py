@@ -49,10 +49,13 @@ def bind(settings: Settings, service: Service, sources: Sources) -> Bindings:
     secret: dict[str, pulumi.Input[str]] = {}
     trusts: dict[str, Trust] = {}
     needs: list[pulumi.Resource] = []
+    connections: list[PostgresConnection | RedisConnection] = []
 
     def use(connection: PostgresConnection | RedisConnection) -> None:
         if connection.trust is not None:
             trusts[connection.trust.name] = connection.trust
+        if connection not in connections:
+            connections.append(connection)
         needs.extend(resource for resource in connection.ready if resource not in needs)
 
     for name, value in service.env.items():
@@ -72,7 +75,13 @@ def bind(settings: Settings, service: Service, sources: Sources) -> Bindings:
                 connection = sources.redis[redis_reference(settings, value)]
                 use(connection)
                 secret[name] = connection.field(field)
-    return Bindings(plain=plain, secret=secret, trusts=tuple(trusts.values()), needs=tuple(needs))
+    return Bindings(
+        plain=plain,
+        secret=secret,
+        trusts=tuple(trusts.values()),
+        needs=tuple(needs),
+        endpoints=tuple(connection.endpoint for connection in connections),
+    )
 
 
 def service_url(settings: Settings, name: str) -> str:

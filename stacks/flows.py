@@ -27,7 +27,9 @@ from components.workload.section import Service
 from stacks.names import redis_part, redis_reference
 from stacks.settings import Settings
 
-DNS_PORT = 53
+DNS_PORTS = (53, 1053, 5353)
+"""A policy's port is the pod's, not the Service's: CoreDNS listens on 53, without that privilege on 1053 or 5353."""
+
 HTTPS_PORT = 443
 MANAGED_REDIS_PORT = 6379
 MANAGED_POSTGRES_PORT = 5432
@@ -75,7 +77,7 @@ class FlowTable:
     def of(self, part: str) -> Allowances:
         """Return what one part is allowed: the flows that it begins and ends, and DNS."""
         me = PartPeer(part)
-        dns = Allowance(DNS_PEER, (DNS_PORT,), protocols=("UDP", "TCP"))
+        dns = Allowance(DNS_PEER, DNS_PORTS, protocols=("UDP", "TCP"))
         return Allowances(ingress=tuple(self._ingress[me]), egress=(dns, *self._egress[me]))
 
 

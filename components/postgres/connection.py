@@ -33,6 +33,11 @@ class PostgresConnection:
     ready: tuple[pulumi.Resource, ...] = ()
     part: str | None = None
 
+    @property
+    def endpoint(self) -> pulumi.Output[str]:
+        """The server's address as `host:port`."""
+        return pulumi.Output.concat(self.host, f":{self.port}")
+
     def url(self) -> pulumi.Output[str]:
         """Return the address as libpq reads it, with the server's name and certificate verified; a secret."""
         root = self.trust.file if self.trust is not None else "system"

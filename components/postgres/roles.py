@@ -142,11 +142,18 @@ class DatabaseRoles(pulumi.ComponentResource):
             read_only=True,
         )
         volumes = [sql, administrator.trust.volume(), *scratch_volumes(["/tmp"], "16Mi")]  # noqa: S108 - a mount's name
+        script_file = f"{SCRIPT_FOLDER}/{SCRIPT_FILE}"
         container = core.ContainerArgs(
             name="psql",
             image=image,
             image_pull_policy="IfNotPresent",
-            command=["psql", "--no-psqlrc", f"--file={SCRIPT_FOLDER}/{SCRIPT_FILE}"],
+            # A network policy lets a new pod through a moment after it has started: wait inside the pod, since each try
+            # of the Job would be a new pod again.
+            command=[
+                "sh",
+                "-c",
+                f"until pg_isready --quiet; do sleep 1; done; exec psql --no-psqlrc --file={script_file}",
+            ],
             env_from=[core.EnvFromSourceArgs(secret_ref=core.SecretEnvSourceArgs(name=environment))],
             resources=resource_requirements(RESOURCES),
             security_context=container_security(),

@@ -31,6 +31,11 @@ class RedisConnection:
     ready: tuple[pulumi.Resource, ...] = ()
     part: str | None = None
 
+    @property
+    def endpoint(self) -> pulumi.Output[str]:
+        """The server's address as `host:port`."""
+        return pulumi.Output.concat(self.host, f":{self.port}")
+
     def url(self) -> pulumi.Output[str]:
         """Return the address as redis-py reads it, with the server's certificate verified; a secret."""
         authority = f"?ssl_ca_certs={self.trust.file}" if self.trust is not None else ""

@@ -132,6 +132,7 @@ class PodParts:
         containers: the containers.
         volumes: the volumes that they mount.
         user_id: the numeric user and group of the processes.
+        init_containers: what runs to its end before the containers start.
         service_account: the name of the ServiceAccount; the namespace's default, without a token, where left out.
         grace_seconds: seconds from the order to stop to SIGKILL.
         restart_policy: Always for services, Never for Jobs.
@@ -142,6 +143,7 @@ class PodParts:
     containers: Sequence[core.ContainerArgs]
     volumes: Sequence[VolumeMount]
     user_id: int
+    init_containers: Sequence[core.ContainerArgs] = ()
     service_account: pulumi.Input[str] | None = None
     grace_seconds: int = 30
     restart_policy: str | None = None
@@ -156,6 +158,7 @@ class PodParts:
             metadata=kubernetes.meta.v1.ObjectMetaArgs(labels=dict(labels), annotations=annotations),
             spec=core.PodSpecArgs(
                 containers=list(self.containers),
+                init_containers=list(self.init_containers) or None,
                 volumes=[mount.volume for mount in self.volumes],
                 security_context=pod_security(self.user_id),
                 service_account_name=self.service_account,

@@ -23,8 +23,8 @@ MAX_STORAGE_MEBIBYTES = 16 * 1024 * 1024
 """16 TiB, the largest gp3 volume that EBS gave until 2025; enough for every in-cluster store."""
 
 MEBIBYTE = 1024 * 1024
-_CPU = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>m?)")
-_BYTES = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>Ki|Mi|Gi|Ti|k|M|G|T)")
+_CPU = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>m?)")
+_BYTES = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)(?P<unit>Ki|Mi|Gi|Ti|k|M|G|T)")
 _UNITS = {
     "Ki": 1024,
     "Mi": 1024**2,
@@ -63,7 +63,7 @@ def parse_cpu(value: object) -> int:
 def _parse_bytes(value: object, *, what: str, example: str, maximum: int) -> int:
     match = None if isinstance(value, bool) else _BYTES.fullmatch(str(value))
     if match is None:
-        bare = re.fullmatch(r"\d+(\.\d+)?", str(value)) is not None and not isinstance(value, bool)
+        bare = re.fullmatch(r"[0-9]+(\.[0-9]+)?", str(value)) is not None and not isinstance(value, bool)
         raise refuse(
             f"an amount of {what} without a unit" if bare else f"no amount of {what}",
             why="A number without a unit means bytes: the pod could never run."
@@ -125,7 +125,7 @@ def _storage(value: object) -> str:
 Cpu = Annotated[
     str,
     BeforeValidator(_cpu),
-    WithJsonSchema({"type": ["string", "number"], "pattern": r"^\d+(\.\d+)?m?$", "examples": ["250m", "1"]}),
+    WithJsonSchema({"type": ["string", "number"], "pattern": r"^[0-9]+(\.[0-9]+)?m?$", "examples": ["250m", "1"]}),
 ]
 """An amount of CPU in Kubernetes' notation, normalised (`0.5` becomes `500m`)."""
 
@@ -133,7 +133,7 @@ Memory = Annotated[
     str,
     BeforeValidator(_memory),
     WithJsonSchema(
-        {"type": "string", "pattern": r"^\d+(\.\d+)?([KMGT]i|[kMGT])$", "examples": ["512Mi", "1Gi"]}
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i|[kMGT])$", "examples": ["512Mi", "1Gi"]}
     ),
 ]
 """An amount of memory in Kubernetes' notation, normalised to `Mi` or `Gi`."""
@@ -141,6 +141,6 @@ Memory = Annotated[
 Storage = Annotated[
     str,
     BeforeValidator(_storage),
-    WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?([KMGT]i|[kMGT])$", "examples": ["10Gi"]}),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i|[kMGT])$", "examples": ["10Gi"]}),
 ]
 """The size of a volume in Kubernetes' notation, normalised to `Mi` or `Gi`."""

@@ -5,7 +5,7 @@ may preset says so with `preset`; the value is resolved as stack file, then pres
 """
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, model_validator
 from pydantic.alias_generators import to_camel
@@ -30,39 +30,45 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fill_from_preset(cls, data: object, info: ValidationInfo) -> object:
-        preset = (info.context or {}).get(PRESET_KEY)
-        if preset is None or not isinstance(data, dict):
+        context = cast("Mapping[str, object]", info.context or {})
+        chosen = context.get(PRESET_KEY)
+        if chosen is None or not isinstance(data, dict):
             return data
-        filled = cast("dict[str, object]", dict(cast("Mapping[str, object]", data)))
+        filled = dict(cast("dict[str, object]", data))
         for name, attribute in preset_fields(cls).items():
             alias = cls.model_fields[name].alias or name
-            value = getattr(preset, attribute)
+            value = cast("object", getattr(chosen, attribute))
             if alias not in filled and name not in filled and value is not None:
                 filled[alias] = value
         return filled
 
 
-def preset(attribute: str, *, default: Any, description: str, **constraints: Any) -> Any:
+def preset[T](
+    attribute: str, *, default: T, description: str, ge: int | None = None, le: int | None = None
+) -> T:
     """Declare a field that the preset of an environment may fill.
 
     Args:
         attribute: the attribute of `stacks.presets.Preset` that holds the value; None there means no opinion.
         default: the value where neither the stack file nor the preset says anything.
         description: meaning, unit and allowed values, for `slipway explain` and the JSON Schema.
-        constraints: further arguments of `pydantic.Field`, such as `ge` and `le`.
+        ge: the smallest value allowed.
+        le: the largest value allowed.
     """
-    return Field(
-        default=default, description=description, json_schema_extra={PRESET_KEY: attribute}, **constraints
+    declared = Field(
+        default=default, description=description, json_schema_extra={PRESET_KEY: attribute}, ge=ge, le=le
     )
+    return declared
 
 
-def nested(*, description: str) -> Any:
+def nested[T](model: type[T], *, description: str) -> T:
     """Declare a field that is a section with a default for every key, so that its presets apply where it is left out.
 
     Args:
+        model: the section.
         description: what the section is about.
     """
-    return Field(default_factory=dict, validate_default=True, description=description)
+    return cast("T", Field(default_factory=dict, validate_default=True, description=description))
 
 
 def preset_fields(section: type[BaseModel]) -> dict[str, str]:
@@ -70,6 +76,8 @@ def preset_fields(section: type[BaseModel]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, field in section.model_fields.items():
         extra = field.json_schema_extra
-        if isinstance(extra, dict) and isinstance(extra.get(PRESET_KEY), str):
-            found[name] = str(extra[PRESET_KEY])
+        if isinstance(extra, dict):
+            attribute = cast("Mapping[str, object]", extra).get(PRESET_KEY)
+            if isinstance(attribute, str):
+                found[name] = attribute
     return found

@@ -26,6 +26,20 @@ from components.workload.section import Service
 
 core = kubernetes.core.v1
 
+# A network policy lets a new pod through a moment after it has started, and each try of a Job is a new pod: a program that
+# connects once and gives up would never succeed. The Job's own deadline ends the wait.
+_WAIT = """import socket, sys, time
+for endpoint in sys.argv[1:]:
+    host, _, port = endpoint.rpartition(":")
+    while True:
+        try:
+            socket.create_connection((host, int(port)), timeout=3).close()
+            break
+        except OSError as error:
+            print(f"{endpoint}: {error}", flush=True)
+            time.sleep(1)
+"""
+
 
 @dataclass(frozen=True)
 class Bindings:
@@ -36,12 +50,14 @@ class Bindings:
         secret: environment variables that hold or contain a secret.
         trusts: the authorities whose certificates it needs.
         needs: what must stand before its programs can run.
+        endpoints: the stores that it connects to, each as `host:port`.
     """
 
     plain: Mapping[str, str]
     secret: Mapping[str, pulumi.Input[str]]
     trusts: Sequence[Trust]
     needs: Sequence[pulumi.Resource]
+    endpoints: Sequence[pulumi.Input[str]] = ()
 
 
 class Runtime(pulumi.ComponentResource):
@@ -80,6 +96,7 @@ class Runtime(pulumi.ComponentResource):
         self._image = image
         self.needs = tuple(bindings.needs)
         self.user_id = section.user_id
+        self._endpoints = tuple(bindings.endpoints)
         account = kubernetes.core.v1.ServiceAccount(
             name,
             metadata=surroundings.metadata(name),
@@ -150,7 +167,7 @@ class Runtime(pulumi.ComponentResource):
         )
 
     def job_pod(self, name: str, command: Sequence[str], resources: Resources) -> PodParts:
-        """Return the pod of a program that runs to its end.
+        """Return the pod of a program that runs to its end; it waits first until its stores can be reached.
 
         Args:
             name: the container's name.
@@ -159,8 +176,19 @@ class Runtime(pulumi.ComponentResource):
         """
         return PodParts(
             containers=[self.container(name, command=command, resources=resources)],
+            init_containers=[self._wait_for_stores(resources)] if self._endpoints else [],
             volumes=self.volumes,
             user_id=self.user_id,
             service_account=self.service_account,
             restart_policy="Never",
+        )
+
+    def _wait_for_stores(self, resources: Resources) -> core.ContainerArgs:
+        return core.ContainerArgs(
+            name="wait-for-stores",
+            image=self._image.reference,
+            image_pull_policy=self._image.pull_policy,
+            command=["python", "-c", _WAIT, *self._endpoints],
+            resources=resource_requirements(resources),
+            security_context=container_security(),
         )

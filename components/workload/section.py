@@ -155,7 +155,7 @@ class Service(Section):
         default=None, description="Startup, liveness and readiness; required where there is a port."
     )
     resources: Resources = Field(description="Requests and limits of CPU and memory; required.")
-    scaling: Scaling = nested(description="How many pods, and what makes them more.")
+    scaling: Scaling = nested(Scaling, description="How many pods, and what makes them more.")
     processes: int = Field(
         default=1, ge=1, le=64, description="Processes in one pod that each keep their own pool."
     )

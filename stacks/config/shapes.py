@@ -8,7 +8,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ForwardRef, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, Discriminator, Tag, TypeAdapter
 from pydantic.fields import FieldInfo
@@ -96,7 +96,10 @@ class Key:
         metadata: tuple[object, ...] = tuple(self.info.metadata)
         if self.info.discriminator is not None:
             metadata = (*metadata, self.info)
-        return shape_of(self.info.annotation, metadata)
+        annotation: object = self.info.annotation
+        if isinstance(annotation, ForwardRef):
+            annotation = get_type_hints(self.model, include_extras=True)[self.name]
+        return shape_of(annotation, metadata)
 
 
 @cache
