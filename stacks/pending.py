@@ -36,6 +36,16 @@ def managed_parts(settings: Settings) -> tuple[str, ...]:
     return tuple(found)
 
 
+def warnings(settings: Settings) -> tuple[str, ...]:
+    """Return what a preview must say of the managed parts that the stack names."""
+    parts = managed_parts(settings)
+    if not parts:
+        return ()
+    return (
+        f"{', '.join(parts)}: managed by AWS; read and checked, but not created yet. `up` refuses this stack.",
+    )
+
+
 def refuse_up(settings: Settings) -> None:
     """Stop a run that would create something on a managed part.
 

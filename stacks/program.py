@@ -25,7 +25,7 @@ def run() -> None:
     settings = from_pulumi()
     pending.refuse_up(settings)
     _require_secrets(settings)
-    for warning in warnings(settings):
+    for warning in (*pending.warnings(settings), *warnings(settings)):
         pulumi.log.warn(warning)
     platform = Platform(settings, project=Path.cwd(), configured_secret=_configured_secret)
     export_outputs(settings, platform)

@@ -302,18 +302,15 @@ def stores_match_the_environment(settings: Settings) -> Iterator[Violation]:
                     "Name a managed kind (`rds`, `elasticache`), or `external`.",
                 )
     if settings.aws is None:
-        managed = [
-            (path, store) for path, store in stores if isinstance(store, RdsDatabase | ElastiCacheRedis)
-        ]
-        if isinstance(settings.cluster, EksCluster):
-            managed.insert(0, (("cluster", "kind"), settings.cluster))
-        for path, _ in managed:
-            yield Violation(
-                path,
-                "a managed part without `slipway:aws`",
-                "Region and account would come from somebody's shell.",
-                "Give `slipway:aws: { region: …, accountId: … }`.",
-            )
+        parts = [*stores, (("cluster", "kind"), settings.cluster)]
+        for path, part in parts:
+            if isinstance(part, RdsDatabase | ElastiCacheRedis | EksCluster):
+                yield Violation(
+                    path,
+                    "a managed part without `slipway:aws`",
+                    "Region and account would come from somebody's shell.",
+                    "Give `slipway:aws: { region: …, accountId: … }`.",
+                )
 
 
 Rule = Callable[[Settings], Iterator[Violation]]
