@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from stacks.config.namespaces import Configuration, sort_out
 from stacks.config.problems import KeyPath, Problem, SettingsError
-from stacks.config.shapes import locate
+from stacks.config.shapes import Kind, locate, section
 from stacks.config.stackfile import StackFile, read_stack_file, scan_stack_file
 from stacks.config.translate import Source, refusal, translate
 from stacks.config.words import Words
@@ -70,11 +70,7 @@ def from_pulumi() -> Settings:
             it says the same.
     """
     config, secret_keys = _engine_config()
-    settings, problems = _judge(config, secret_keys, None)
-    if settings is not None and not problems:
-        return settings
-    _, placed = _judge(config, secret_keys, _own_file())
-    raise SettingsError(placed or problems)
+    return load_settings(config, secret_keys, _own_file())
 
 
 def _own_file() -> StackFile | None:
@@ -105,7 +101,7 @@ def _engine_config() -> tuple[dict[str, str], frozenset[str]]:
 def _judge(
     config: Mapping[str, str], secret_keys: frozenset[str] | set[str], file: StackFile | None
 ) -> tuple[Settings | None, list[Problem]]:
-    sections = [info.alias or name for name, info in Settings.model_fields.items()]
+    sections: dict[str, Kind] = {name: key.shape.kind for name, key in section(Settings).keys.items()}
     sorted_out = sort_out(config, frozenset(secret_keys), sections, file)
     environment = _environment(sorted_out)
     preset = preset_for(environment) if environment is not None else None

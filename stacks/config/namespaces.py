@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from stacks.config.problems import KeyPath, Problem, printable
+from stacks.config.shapes import Kind
 from stacks.config.stackfile import PROJECT, StackFile
-from stacks.config.words import nearest, quoted
+from stacks.config.words import Words, nearest, quoted
 
 SECRETS = "secrets"
 """The namespace of encrypted values; a mistyped section can never look like one."""
@@ -29,6 +30,17 @@ _PROVIDERS = {
 
 _PULUMI_KEYS = frozenset({"pulumi:tags", "pulumi:disable-default-providers"})
 """Keys of the engine that change nothing of the program: tags in Pulumi Cloud, and the switch of Pulumi.yaml."""
+
+_SECRET_SECTION = Words(
+    "a section cannot be a secret",
+    "The program would have to show it to work with it.",
+    f"Write the section in clear, name its secret in `{PROJECT}:secrets`, and run `slipway secrets set <name>`.",
+)
+_LOST_NOTATION = Words(
+    "a number or a truth value where text belongs",
+    "Without quotes YAML reads it as a number or a truth value: `1.50` becomes `1.5`.",
+    "Put it in quotes.",
+)
 
 MAX_DEPTH = 60
 
@@ -54,81 +66,90 @@ class Configuration:
 
 
 def sort_out(
-    config: Mapping[str, str], secret_keys: frozenset[str], sections: Iterable[str], file: StackFile | None
+    config: Mapping[str, str],
+    secret_keys: frozenset[str],
+    sections: Mapping[str, Kind],
+    file: StackFile | None,
 ) -> Configuration:
     """Sort out the keys of a configuration.
 
     Args:
         config: the full key to its text.
         secret_keys: the keys whose value is a secret.
-        sections: the names of the sections.
+        sections: the names of the sections, with what may stand there.
         file: the stack file, for positions.
     """
-    names = list(sections)
     document: dict[str, object] = {}
     problems: list[Problem] = []
-
-    def refuse(key: str, what: str, why: str, remedy: str) -> None:
-        where = file.position((key,)) if file is not None and key in file.config else None
-        problems.append(Problem(printable(key), where, what, why, remedy))
-
     for key, text in config.items():
         namespace, _, name = key.partition(":")
-        if namespace == PROJECT and key in secret_keys:
-            refuse(
-                key,
-                "a section cannot be a secret",
-                "The program would have to show it to work with it.",
-                f"Write the section in clear, name its secret in `{PROJECT}:secrets`, and set the value "
-                "with `slipway secrets set <name>`.",
-            )
-        elif namespace == PROJECT and name in names:
+        written = _written(file, key, text)
+        where = file.position((key,)) if file is not None and key in file.config else None
+        words: Words | None = None
+        if namespace == PROJECT and name in sections and key not in secret_keys:
             try:
                 document[name] = decode(text)
             except ValueError as error:
-                refuse(
-                    key,
+                words = Words(
                     str(error),
                     "The program could not tell what is meant.",
                     "Write the section as a map in the stack file.",
                 )
-        elif namespace == PROJECT:
-            near = nearest(name, names)
-            remedy = (
-                f"Did you mean `{PROJECT}:{near}`?"
-                if near
-                else f"Sections: {quoted(f'{PROJECT}:{n}' for n in names)}."
-            )
-            refuse(
-                key,
-                "unknown section",
-                "Nothing would read it: what it is meant to set would keep its default.",
-                remedy,
-            )
-        elif namespace == SECRETS:
-            if key not in secret_keys:
-                refuse(
-                    key,
-                    "a secret in clear text",
-                    "Whoever reads the file, its history or Pulumi's state would have it.",
-                    f"Remove the line, choose a new value, and run `slipway secrets set {printable(name)}`.",
-                )
-        elif key not in _PULUMI_KEYS:
-            refuse(key, *_foreign(namespace, name, names))
+            if sections[name] == "value" and written is not None:
+                words = _LOST_NOTATION
+        else:
+            words = _refused(namespace, name, list(sections), secret=key in secret_keys)
+        if words is not None:
+            value = written if words is _LOST_NOTATION else None
+            problems.append(Problem(printable(key), where, words.what, words.why, words.remedy, value))
     problems += _unused([key for key in config if key in secret_keys], document, file)
     return Configuration(document, config, tuple(problems))
 
 
-def _foreign(namespace: str, name: str, sections: list[str]) -> tuple[str, str, str]:
+def _written(file: StackFile | None, key: str, text: str) -> str | None:
+    """Return how a number or a truth value stands in the file, where the file has the given value."""
+    return file.written.get((key,)) if file is not None and file.config.get(key) == text else None
+
+
+def _refused(namespace: str, name: str, sections: list[str], *, secret: bool) -> Words | None:
+    """Return why a key that is no section in clear text is refused; None where it is taken."""
+    if namespace == PROJECT:
+        return _SECRET_SECTION if secret else _unknown_section(name, sections)
+    if namespace == SECRETS:
+        return None if secret else _clear_text(name)
+    if f"{namespace}:{name}" in _PULUMI_KEYS:
+        return None
+    return _foreign(namespace, name, sections)
+
+
+def _unknown_section(name: str, sections: list[str]) -> Words:
+    near = nearest(name, sections)
+    known = quoted(f"{PROJECT}:{section}" for section in sections)
+    return Words(
+        "unknown section",
+        "Nothing would read it: what it is meant to set would keep its default.",
+        f"Did you mean `{PROJECT}:{near}`?" if near else f"Sections: {known}.",
+    )
+
+
+def _clear_text(name: str) -> Words:
+    return Words(
+        "a secret in clear text",
+        "Whoever reads the file, its history or Pulumi's state would have it.",
+        f"Remove the line, choose a new value, and run `slipway secrets set {printable(name)}`.",
+    )
+
+
+def _foreign(namespace: str, name: str, sections: list[str]) -> Words:
     if namespace in _PROVIDERS:
         section = _PROVIDERS[namespace]
-        return (
+        return Words(
             "settings of a provider have no effect here",
             "Every provider is made explicitly, so that neither this key nor the shell's environment changes a stack.",
             f"Say it in `{section}`." if section else "Remove it.",
         )
     if namespace == "pulumi":
-        return (
+        return Words(
             "a setting of the engine",
             "It would change names or behaviour in a way that the offline preview cannot show.",
             f"Remove it; only {quoted(sorted(_PULUMI_KEYS))} are taken.",
@@ -140,7 +161,7 @@ def _foreign(namespace: str, name: str, sections: list[str]) -> tuple[str, str, 
         remedy = f"Did you mean `{SECRETS}:{printable(name)}`?"
     else:
         remedy = f"Sections begin with `{PROJECT}:`, encrypted values with `{SECRETS}:`."
-    return "unknown namespace", "Nothing would read it.", remedy
+    return Words("unknown namespace", "Nothing would read it.", remedy)
 
 
 def _unused(keys: Iterable[str], document: Mapping[str, object], file: StackFile | None) -> list[Problem]:

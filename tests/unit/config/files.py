@@ -53,12 +53,9 @@ def _without_database(services: dict[str, dict[str, object]]) -> dict[str, dict[
     for name, service in services.items():
         env = service.get("env", {})
         assert isinstance(env, dict)
-        kept = {
-            key: value for key, value in env.items() if not (isinstance(value, dict) and "database" in value)
-        }
-        found[name] = {key: value for key, value in service.items() if key not in ("env", "pool")} | {
-            "env": kept
-        }
+        kept = {key: value for key, value in env.items() if key != "DATABASE_URL"}
+        others = {key: value for key, value in service.items() if key not in ("env", "pool", "requires")}
+        found[name] = {**others, "env": kept}
     return found
 
 
