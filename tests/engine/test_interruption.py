@@ -17,24 +17,16 @@ from tests.support.engine_child import ChildUp
 from tests.support.engine_secrets import generated_secrets, leaks, written_files
 
 
-def _kill_while_creating(stack: EngineStack, name: str) -> None:
+def _kill_while_creating(stack: EngineStack, label: str, kind: str, identity: str) -> None:
     """Kill an `up` at a moment when the object exists and the engine has not been told yet."""
-    child = ChildUp(stack, {DELAYS: json.dumps({name: 60})})
-    child.kill_when(
-        lambda: any(call.urn.endswith(f"::{name}") and _made(stack, name) for call in stack.cloud.calls())
-    )
-
-
-def _made(stack: EngineStack, name: str) -> bool:
-    identity = {"credentials": "toy/credentials", "settings": "toy/settings-2"}[name]
-    return identity in {found for _, found in stack.cloud.objects()}
+    child = ChildUp(stack, {DELAYS: json.dumps({label: 60})})
+    child.kill_when(lambda: stack.cloud.get(f"kubernetes:core/v1:{kind}", identity) is not None)
 
 
 def _finish(stack: EngineStack) -> Completion:
     """What the product does before an `up`."""
-    locks = clear_dead_locks(stack.backend.as_uri(), project=stack.project, stack=stack.name)
-    assert len(locks) == 1
-    return finish_interrupted(stack.pulumi, since=locks[0].since)
+    (lock,) = clear_dead_locks(stack.backend.as_uri(), project=stack.project, stack=stack.name)
+    return finish_interrupted(stack.pulumi, since=lock.since)
 
 
 @dataclass
@@ -53,7 +45,7 @@ class _Story:
 def story(toys: ToyStacks) -> _Story:
     """A first `up` that was killed, and every attempt to go on."""
     stack = toys.make("first", toy.program)
-    _kill_while_creating(stack, "credentials")
+    _kill_while_creating(stack, "Secret credentials", "Secret", "toy/credentials")
     while_locked = stack.up(check=False)
     (lock,) = clear_dead_locks(stack.backend.as_uri(), project=stack.project, stack=stack.name)
     without_help = stack.up(check=False)
@@ -94,7 +86,7 @@ def test_a_killed_replacement_is_finished_by_the_next(toys: ToyStacks) -> None:
     stack = toys.make("replacement", toy.program, version="1")
     stack.up()
     stack.configure({"toy:version": "2"})
-    _kill_while_creating(stack, "settings")
+    _kill_while_creating(stack, "ConfigMap settings", "ConfigMap", "toy/settings-2")
 
     _finish(stack)
     stack.up()
@@ -108,7 +100,7 @@ def test_a_killed_replacement_is_finished_by_the_next(toys: ToyStacks) -> None:
 
 def test_an_object_somebody_else_made_earlier_is_not_taken_over(toys: ToyStacks) -> None:
     stack = toys.make("foreign", toy.program)
-    _kill_while_creating(stack, "credentials")
+    _kill_while_creating(stack, "Secret credentials", "Secret", "toy/credentials")
     kind, identity = "kubernetes:core/v1:Secret", "toy/credentials"
     ours = stack.cloud.get(kind, identity) or {}
     stack.cloud.put(

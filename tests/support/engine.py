@@ -15,6 +15,7 @@ daemon of the provider's `host`, or the default one. Everything else stays the s
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import logging
@@ -41,6 +42,7 @@ type Program = Callable[[], None]
 
 ROOT = Path(__file__).resolve().parents[2]
 
+_NOT_COPIED = shutil.ignore_patterns(".venv", ".*_cache", "__pycache__")
 _UNCHANGED = ("same", "refresh", "read")
 
 
@@ -168,7 +170,7 @@ class EngineStack:
         (self.work / "Pulumi.yaml").write_text(yaml.safe_dump(project))
         for entry in ("app", "toolbox"):
             if (ROOT / entry).exists():
-                (self.work / entry).symlink_to(ROOT / entry)
+                shutil.copytree(ROOT / entry, self.work / entry, ignore=_NOT_COPIED)
         settings = self.work / f"Pulumi.{self.name}.yaml"
         if stack_file is not None:
             shutil.copy(stack_file, settings)
@@ -248,7 +250,10 @@ class EngineStack:
         grpc_log.setLevel(logging.CRITICAL)
         started = time.monotonic()
         try:
-            run(on_output=lines.append, on_error=lines.append, on_event=on_event, color="never", **options)
+            with contextlib.chdir(self.work):  # where the program would run without an Automation API
+                run(
+                    on_output=lines.append, on_error=lines.append, on_event=on_event, color="never", **options
+                )
         except auto.CommandError as failed:
             result.error = str(failed)
         finally:

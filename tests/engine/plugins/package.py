@@ -29,7 +29,7 @@ from tests.engine.plugins.values import (
 )
 
 DELAYS = "SLIPWAY_SIMULATED_DELAYS"
-"""Environment variable: a JSON map from type token or resource name to seconds a create takes."""
+"""Environment variable: a JSON map from kind and name (`Deployment api`) to the seconds a create takes."""
 
 SPEED = "SLIPWAY_SIMULATED_SPEED"
 """Environment variable: what the creation times of the tables are multiplied with (default 0)."""
@@ -152,7 +152,7 @@ class Package:
         """Let a create take its time, as far as the environment asks for that."""
         wanted: Mapping[str, float] = json.loads(os.environ.get(DELAYS, "{}"))
         usual = seconds * float(os.environ.get(SPEED, "0"))
-        time.sleep(wanted.get(request.name, wanted.get(request.token, usual)))
+        time.sleep(wanted.get(f"{request.token.rsplit(':', 1)[-1]} {request.name}", usual))
 
 
 @dataclass(frozen=True)
