@@ -83,7 +83,8 @@ class BuiltImage(pulumi.ComponentResource):
         import pulumi_docker as docker
 
         context = project / section.context
-        identity = context_identity(context, recipe=[section.dockerfile, section.target, section.python])
+        recipe = [section.dockerfile, section.target, section.python, section.platform or ""]
+        identity = context_identity(context, recipe=recipe)
         repository = section.registry or f"{app}-{name}"
         image_name = f"{repository}:{identity[:HASH_LENGTH]}"
         provider = docker.Provider(
@@ -98,7 +99,7 @@ class BuiltImage(pulumi.ComponentResource):
                 dockerfile=str(Path(section.context) / section.dockerfile),
                 target=section.target,
                 args={"PYTHON": section.python},
-                platform="linux/amd64",
+                platform=section.platform,
             ),
             skip_push=section.registry is None,
             opts=pulumi.ResourceOptions(parent=self, provider=provider),

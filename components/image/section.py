@@ -33,6 +33,9 @@ class BuildImage(Section):
         default="3.12",
         description="Version of CPython in the image: 3.12 or 3.13, handed over as build argument PYTHON.",
     )
+    platform: Literal["linux/amd64", "linux/arm64"] | None = Field(
+        default=None, description="Platform of the cluster's nodes; the Docker daemon's own where left out."
+    )
     registry: Annotated[str, StringConstraints(pattern=_REPOSITORY)] | None = Field(
         default=None,
         description="Registry and repository to push to, such as localhost:5001/app. Without it the image stays in the "
