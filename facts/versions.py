@@ -7,7 +7,10 @@ POSTGRES_MAJOR = "16"
 """PostgreSQL's major version; supported until 9 November 2028. Source: postgresql.org/support/versioning, 2026-11."""
 
 POSTGRES_IMAGE = "docker.io/library/postgres:16"
-"""PostgreSQL in the cluster (local): Debian's variant, whose user is 999. Source: hub.docker.com/_/postgres, 2026-11."""
+"""PostgreSQL in the cluster (local): Debian's variant, whose user is 999.
+
+Source: hub.docker.com/_/postgres, 2026-11.
+"""
 
 POSTGRES_USER_ID = 999
 """The numeric user of `POSTGRES_IMAGE` (the Alpine variant's is 70). Source: the image's Dockerfile, 2026-11."""

@@ -28,7 +28,8 @@ from stacks.settings import Settings
 KeyPath = tuple[str | int, ...]
 
 RESERVED_CONNECTIONS = 10
-"""Connections that services leave free: 3 for superusers (PostgreSQL's default), the migration, the exporter, a person."""
+"""Connections that services leave free: 3 for superusers (PostgreSQL's default), the migration, the exporter, a
+person."""
 
 _SECRET_NAME = re.compile(r"(PASSWORD|SECRET|TOKEN|API_KEY|PRIVATE_KEY)$", re.IGNORECASE)
 _ORIGINS_NAME = re.compile(r"(CORS|ORIGINS)", re.IGNORECASE)
@@ -204,8 +205,9 @@ def connections_fit_the_database(settings: Settings) -> Iterator[Violation]:
         beside = f" With {others:,} of the other services that is {total:,}." if others else ""
         yield Violation(
             ("services", name, "scaling", "max"),
-            f"{service.scaling.max} pods x {service.processes} processes x {service.connections_per_pod // service.processes}"
-            f" connections = {wanted[name]:,}, but {server} takes {available:,},"
+            f"{service.scaling.max} pods x {service.processes} processes"
+            f" x {service.connections_per_pod // service.processes} connections = {wanted[name]:,},"
+            f" but {server} takes {available:,},"
             f" {RESERVED_CONNECTIONS} of them reserved.{beside}",
             f"From pod {pods} on, connections would be refused under load.",
             "Lower `scaling.max`, `processes` or `pool`, or take a larger database.",

@@ -12,7 +12,8 @@ class ExistingCluster(Section):
 
     kind: Literal["existing"]
     context: Annotated[str, StringConstraints(min_length=1)] = Field(
-        description="Context of the kubeconfig; always named, since the current one is somebody's last `kubectl` command."
+        description="Context of the kubeconfig; always named, since the current one is whatever somebody"
+        " used last with `kubectl`."
     )
     kubeconfig: Annotated[str, StringConstraints(min_length=1)] = Field(
         default="~/.kube/config",

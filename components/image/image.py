@@ -1,7 +1,7 @@
 """The image of the application as one result, whatever it comes from.
 
-A build's tag is the hash of its context; a release is `repository@digest`. Either way the reference changes exactly when
-the content does, and the rest of the program never asks which form it got.
+A build's tag is the hash of its context; a release is `repository@digest`. Either way the reference changes exactly
+when the content does, and the rest of the program never asks which form it got.
 """
 
 import hashlib
@@ -80,7 +80,7 @@ class BuiltImage(pulumi.ComponentResource):
         """
         super().__init__("slipway:image:BuiltImage", name, None, opts)
         # Imported here: a stack that deploys a release has no Docker daemon, and the SDK takes its time to load.
-        import pulumi_docker as docker
+        import pulumi_docker as docker  # noqa: PLC0415
 
         context = project / section.context
         recipe = [section.dockerfile, section.target, section.python, section.platform or ""]

@@ -56,7 +56,8 @@ class ReleaseImage(Section):
     )
     release: "Release | None" = Field(
         default=None,
-        description="Digest (sha256:…) or tag of this image where it is not the application's; `slipway:release` otherwise.",
+        description="Digest (sha256:…) or tag of this image where it is not the application's;"
+        " `slipway:release` otherwise.",
     )
 
 

@@ -13,7 +13,8 @@ batch = kubernetes.batch.v1
 
 MIGRATION = "migrate"
 START_DEADLINE_SECONDS = 300
-"""Seconds that a scheduled run may start late, after a controller's pause; without it 100 missed runs stop a CronJob."""
+"""Seconds that a scheduled run may start late, after a controller's pause; without it 100 missed runs stop a CronJob
+for good."""
 
 KEPT_RUNS = 3
 

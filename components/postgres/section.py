@@ -83,7 +83,8 @@ class ExternalDatabase(_Database):
     )
     ca: SecretName | None = Field(
         default=None,
-        description="Name of the secret that holds the certificate (PEM) of its authority; the system's trust where left out.",
+        description="Name of the secret that holds the certificate (PEM) of its authority;"
+        " the system's trust where left out.",
     )
     max_connections: int = Field(
         default=100, ge=1, le=262_143, description="Connections that the server accepts."

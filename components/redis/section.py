@@ -23,8 +23,9 @@ EVICTION: dict[Purpose, EvictionPolicy] = {
 """What Redis does when it is full: a cache may lose any key, a queue none, one for both only keys with a TTL."""
 
 MAX_MEMORY_PERCENT = 75
-"""Highest share of the container's memory limit that data may take: the rest is for copy-on-write while it saves, client
-buffers and fragmentation. Source: redis.io, "Redis administration", memory; DevMatrix set 100 % and would be killed."""
+"""Highest share of the container's memory limit that data may take: the rest is for copy-on-write while it saves,
+client buffers and fragmentation. Source: redis.io, "Redis administration", memory; DevMatrix set 100 % and would be
+killed."""
 
 
 class _Redis(Section):
@@ -65,9 +66,12 @@ class InClusterRedis(_Redis):
         limit = self.resources.limits.memory_mebibytes
         if parse_memory(self.max_memory) * 100 > limit * MAX_MEMORY_PERCENT:
             raise refuse(
-                f"maxMemory {self.max_memory} is above {MAX_MEMORY_PERCENT} % of the container's limit of {self.resources.limits.memory}",
-                why="While it saves, Redis needs more than its data: the kernel would kill it, and with it what was not saved.",
-                remedy=f"Lower `maxMemory` to {limit * MAX_MEMORY_PERCENT // 100}Mi or raise `resources.limits.memory`.",
+                f"maxMemory {self.max_memory} is above {MAX_MEMORY_PERCENT} % of the container's limit of"
+                f" {self.resources.limits.memory}",
+                why="While it saves, Redis needs more than its data: the kernel would kill it, and with it what was"
+                " not saved.",
+                remedy=f"Lower `maxMemory` to {limit * MAX_MEMORY_PERCENT // 100}Mi or raise"
+                " `resources.limits.memory`.",
                 at=("maxMemory",),
             )
         return self
@@ -103,7 +107,8 @@ class ExternalRedis(_Redis):
     )
     ca: SecretName | None = Field(
         default=None,
-        description="Name of the secret that holds the certificate (PEM) of its authority; the system's trust where left out.",
+        description="Name of the secret that holds the certificate (PEM) of its authority;"
+        " the system's trust where left out.",
     )
 
 

@@ -70,8 +70,8 @@ def secret_content_name(
 ) -> pulumi.Output[str]:
     """Return `base-<hash>` for secret content, as a value that is itself no secret.
 
-    The hash is keyed with random bytes of the stack, so that the name tells nothing of the content, not even to somebody
-    who can guess it.
+    The hash is keyed with random bytes of the stack, so that the name tells nothing of the content, not even to
+    somebody who can guess it.
 
     Args:
         base: the name without the hash.

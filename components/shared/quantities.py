@@ -1,7 +1,7 @@
 """Amounts of CPU, memory and storage as Kubernetes writes them.
 
-Kubernetes accepts many spellings, and some are traps: `memory: 512` means 512 bytes, `cpu: 512` 512 cores. Sections hold
-one normalised text; `parse_cpu` and `parse_memory` give whole millicores and mebibytes for sums and comparisons.
+Kubernetes accepts many spellings, and some are traps: `memory: 512` means 512 bytes, `cpu: 512` 512 cores. Sections
+hold one normalised text; `parse_cpu` and `parse_memory` give whole millicores and mebibytes for sums and comparisons.
 Source of the notation: Kubernetes documentation, "Resource Management for Pods and Containers" and "Quantity".
 """
 

@@ -7,7 +7,8 @@ Every validator raises the same error, so that the stack file's reader can show 
 from pydantic_core import PydanticCustomError
 
 REFUSAL = "slipway_refusal"
-"""The pydantic error type of a refusal; its context holds `what`, `why` and `remedy`, and `at` for a rule over fields."""
+"""The pydantic error type of a refusal; its context holds `what`, `why` and `remedy`, and `at` for a rule over
+fields."""
 
 
 def refuse(what: str, *, why: str, remedy: str, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
@@ -17,7 +18,8 @@ def refuse(what: str, *, why: str, remedy: str, at: tuple[str | int, ...] = ()) 
         what: what is wrong, in one clause; never the value of a secret.
         why: the consequence that the mistake would have had.
         remedy: what to write instead.
-        at: for a rule over several fields, the keys below the validated section (as written in the stack file) to point at.
+        at: for a rule over several fields, the keys to point at, below the validated section and as written in the
+            stack file.
     """
     return PydanticCustomError(
         REFUSAL, "{what}", {"what": what, "why": why, "remedy": remedy, "at": list(at)}

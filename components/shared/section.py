@@ -55,13 +55,12 @@ def preset[T](
         ge: the smallest value allowed.
         le: the largest value allowed.
     """
-    declared = Field(
+    return Field(
         default=default, description=description, json_schema_extra={PRESET_KEY: attribute}, ge=ge, le=le
     )
-    return declared
 
 
-def nested[T](model: type[T], *, description: str) -> T:
+def nested[T](model: type[T], *, description: str) -> T:  # noqa: ARG001 - only its type is used
     """Declare a field that is a section with a default for every key, so that its presets apply where it is left out.
 
     Args:

@@ -51,7 +51,7 @@ class ServiceReference(Section):
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, bool) or isinstance(value, float) or value is None:
+    if isinstance(value, bool | float) or value is None:
         raise refuse(
             "not text",
             why="Environment variables are text, and how a program reads back such a value differs by language.",
@@ -73,7 +73,7 @@ def _kind(value: object) -> str:
     return next((kind for kind in _KINDS if hasattr(value, kind)), "text")
 
 
-def _no_reference(value: object) -> object:
+def _no_reference(_: object) -> object:
     raise refuse(
         "neither text nor a reference",
         why="The service would start without this variable.",

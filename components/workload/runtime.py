@@ -26,8 +26,8 @@ from components.workload.section import Service
 
 core = kubernetes.core.v1
 
-# A network policy lets a new pod through a moment after it has started, and each try of a Job is a new pod: a program that
-# connects once and gives up would never succeed. The Job's own deadline ends the wait.
+# A network policy lets a new pod through a moment after it has started, and each try of a Job is a new pod: a program
+# that connects once and gives up would never succeed. The Job's own deadline ends the wait.
 _WAIT = """import socket, sys, time
 for endpoint in sys.argv[1:]:
     host, _, port = endpoint.rpartition(":")
