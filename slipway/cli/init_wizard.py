@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -83,7 +84,7 @@ def init(
         "release": release,
     }
     questions = Questions(
-        {key: value for key, value in given.items() if value is not None}, ask=not yes and sys.stdin.isatty()
+        {key: value for key, value in given.items() if value is not None}, ask=not yes and _can_ask()
     )
     try:
         answers = collect(questions, directory)
@@ -92,6 +93,11 @@ def init(
     path = directory / f"Pulumi.{answers.environment}.yaml"
     write_checked(path, answers)
     typer.echo(f"{path} is written. See what it makes: slipway preview {answers.environment}")
+
+
+def _can_ask() -> bool:
+    """Whether a person sits at the other end."""
+    return sys.stdin.isatty()
 
 
 class Questions:
@@ -113,10 +119,8 @@ class Questions:
         if option in self._given:
             return str(self._given[option])
         if self._ask:
-            import click
-
-            kind = click.Choice(choices) if choices else str
-            return str(typer.prompt(question, default=default, type=kind)).strip()
+            asked = f"{question} ({', '.join(choices)})" if choices else question
+            return str(typer.prompt(asked, default=default, value_proc=_one_of(choices)))
         if default is None:
             self.missing.append(f"--{option}")
             return ""
@@ -133,6 +137,18 @@ class Questions:
         if option in self._given or not self._ask:
             return bool(self._given.get(option, default))
         return typer.confirm(question, default=default)
+
+
+def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
+    """Return a check of an answer; a wrong one is asked for again."""
+
+    def check(answer: str) -> str:
+        text = answer.strip()
+        if choices and text not in choices:
+            raise typer.BadParameter(f"one of {', '.join(choices)}")
+        return text
+
+    return check
 
 
 def collect(questions: Questions, directory: Path) -> Answers:

@@ -28,8 +28,8 @@ _PROVIDERS = {
 }
 """Pulumi's own providers: the section that says the same, or nothing to say."""
 
-_PULUMI_KEYS = frozenset({"pulumi:tags", "pulumi:disable-default-providers"})
-"""Keys of the engine that change nothing of the program: tags in Pulumi Cloud, and the switch of Pulumi.yaml."""
+_PULUMI_KEYS = {"pulumi:disable-default-providers": ('["*"]',)}
+"""Keys of the engine that the program needs, with their values: the switch of Pulumi.yaml."""
 
 _SECRET_SECTION = Words(
     "a section cannot be a secret",
@@ -98,7 +98,7 @@ def sort_out(
             if sections[name] == "value" and written is not None:
                 words = _LOST_NOTATION
         else:
-            words = _refused(namespace, name, list(sections), secret=key in secret_keys)
+            words = _refused(namespace, name, text, list(sections), secret=key in secret_keys)
         if words is not None:
             value = written if words is _LOST_NOTATION else None
             problems.append(Problem(printable(key), where, words.what, words.why, words.remedy, value))
@@ -111,13 +111,13 @@ def _written(file: StackFile | None, key: str, text: str) -> str | None:
     return file.written.get((key,)) if file is not None and file.config.get(key) == text else None
 
 
-def _refused(namespace: str, name: str, sections: list[str], *, secret: bool) -> Words | None:
+def _refused(namespace: str, name: str, text: str, sections: list[str], *, secret: bool) -> Words | None:
     """Return why a key that is no section in clear text is refused; None where it is taken."""
     if namespace == PROJECT:
         return _SECRET_SECTION if secret else _unknown_section(name, sections)
     if namespace == SECRETS:
         return None if secret else _clear_text(name)
-    if f"{namespace}:{name}" in _PULUMI_KEYS:
+    if f"{namespace}:{name}" == "pulumi:tags" or text in _PULUMI_KEYS.get(f"{namespace}:{name}", ()):
         return None
     return _foreign(namespace, name, sections)
 
@@ -152,7 +152,7 @@ def _foreign(namespace: str, name: str, sections: list[str]) -> Words:
         return Words(
             "a setting of the engine",
             "It would change names or behaviour in a way that the offline preview cannot show.",
-            f"Remove it; only {quoted(sorted(_PULUMI_KEYS))} are taken.",
+            "Remove it; tags of a stack (`pulumi:tags`) are taken.",
         )
     if name in sections or nearest(namespace, [PROJECT]):
         near = nearest(name, sections) or "<section>"

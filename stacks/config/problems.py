@@ -59,11 +59,7 @@ class Problem:
 
     def text(self) -> str:
         """Return the error as lines: the place, the key and the value; then what, why and the remedy."""
-        head = (
-            f"{self.where}  {self.key}"
-            if self.where is not None and self.key
-            else str(self.where or self.key)
-        )
+        head = "  ".join(part for part in (str(self.where or ""), printable(self.key)) if part)
         if self.value is not None:
             head += f" = {shown(self.value)}"
         lines = [head]

@@ -7,7 +7,7 @@ quotes, a number with a leading zero) is an error here, so that nothing reaches 
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -289,8 +289,3 @@ def _is_secure(node: Node) -> bool:
         return False
     _, key, value = node.entries[0]
     return isinstance(key, Scalar) and key.text == "secure" and isinstance(value, Scalar) and bool(value.text)
-
-
-def stack_files(folder: Path) -> Iterator[Path]:
-    """Yield the stack files of a folder, sorted by name."""
-    yield from sorted(folder.glob("Pulumi.*.yaml"))

@@ -131,7 +131,7 @@ def _from_preset(words: Words, place: Place, source: Source) -> Words:
 
 
 def _found(path: KeyPath, source: Source) -> Found:
-    written = source.file.written.get(full_path(path)) if source.file is not None else None
+    written = _written(path, source)
     value = value_at(source.document, path)
     if written is None and _is_scalar(value) and _present(source.document, path):
         written = _text(value)
@@ -145,9 +145,19 @@ def _value(path: KeyPath, source: Source) -> str | None:
     value = value_at(source.document, path)
     if not known or value is None or isinstance(value, dict | tuple):
         return None
-    written = source.file.written.get(full_path(path)) if source.file is not None else None
+    written = _written(path, source)
     text = written or _text(value)
     return text if may_show(full_path(path), text) else None
+
+
+def _written(path: KeyPath, source: Source) -> str | None:
+    """Return how a number or a truth value stands in the file, where the file has the value that was judged."""
+    full = full_path(path)
+    return (
+        source.file.written.get(full)
+        if source.file is not None and full and source.agrees(str(full[0]))
+        else None
+    )
 
 
 def _text(value: object) -> str:

@@ -1,6 +1,7 @@
 """Stack files for the tests: written into a folder, read back, their errors taken apart."""
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -10,7 +11,7 @@ from stacks.settings import Settings
 
 HERE = Path(__file__).parent
 FULL = HERE / "full.yaml"
-FORMS: dict[str, dict[str, object]] = yaml.safe_load((HERE / "forms.yaml").read_text())
+FORMS: dict[str, dict[str, Any]] = yaml.safe_load((HERE / "forms.yaml").read_text())
 
 
 def write(folder: Path, text: str | bytes, name: str = "Pulumi.dev.yaml") -> Path:
@@ -34,7 +35,7 @@ def problems(folder: Path, text: str | bytes) -> list[Problem]:
     return []
 
 
-def documents() -> dict[str, dict[str, object]]:
+def documents() -> dict[str, dict[str, Any]]:
     """Return the full example and its forms, as documents."""
     full = yaml.safe_load(FULL.read_text())
     found = {"full": full}

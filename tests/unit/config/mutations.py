@@ -21,7 +21,22 @@ WRONG_VALUES: dict[str, list[object]] = {
     "choice": [["a"], "zzz", 3, True, {"kind": "zzz"}, {}],
     "list": [{"a": 1}, "zzz", 3, True],
 }
-UNITS: list[object] = ["10s", "5m", "512", "1e3", "5XB", "-1Mi", "0.5", "1 Gi", "1gb", 512, 0.5, "", "Mi", "١Mi"]
+UNITS: list[object] = [
+    "10s",
+    "5m",
+    "512",
+    "1e3",
+    "5XB",
+    "-1Mi",
+    "0.5",
+    "1 Gi",
+    "1gb",
+    512,
+    0.5,
+    "",
+    "Mi",
+    "١Mi",
+]
 
 
 @dataclass(frozen=True)
@@ -80,7 +95,11 @@ class Spot:
         lines = self.text.splitlines()
         before = lines[self.line].partition(self.last)[0]
         del lines[self.line : self.end]
-        if before.endswith("- ") and self.line < len(lines) and lines[self.line].startswith(" " * len(before)):
+        if (
+            before.endswith("- ")
+            and self.line < len(lines)
+            and lines[self.line].startswith(" " * len(before))
+        ):
             lines[self.line] = before + lines[self.line][len(before) :]
         return "\n".join(lines) + "\n"
 

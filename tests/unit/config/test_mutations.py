@@ -37,7 +37,7 @@ def schema() -> jsonschema.Draft202012Validator:
 
 
 def judged(folder: Path, text: str) -> list[Problem]:
-    """The errors of a text: each with its place, none with a traceback. A text without errors must be legal by schema."""
+    """The errors of a text: each with its place. A text without errors must be legal by schema."""
     found = problems(folder, text)
     for problem in found:
         assert problem.where is not None, problem
@@ -145,7 +145,9 @@ def test_an_empty_value_is_refused_in_its_line_or_means_nothing_given(
 
 
 def test_a_wrong_unit_is_refused(tmp_path: Path, every_spot: list[Spot]) -> None:
-    quantities = [spot for spot in every_spot if "examples" in spot.key.shape.schema or spot.kind == "integer"]
+    quantities = [
+        spot for spot in every_spot if "examples" in spot.key.shape.schema or spot.kind == "integer"
+    ]
     assert len(quantities) > 30
     for spot in quantities:
         for value in UNITS:

@@ -29,7 +29,10 @@ def test_a_scalar_is_the_text_that_pulumi_hands_over(tmp_path: Path, text: str) 
 
 @pytest.mark.parametrize("text", SURPRISES)
 def test_what_nobody_means_is_refused_where_it_stands(tmp_path: Path, text: str) -> None:
-    for content, line in ((f"config:\n  slipway:t: {text}\n", 2), (f"config:\n  slipway:l:\n    - {text}\n", 3)):
+    for content, line in (
+        (f"config:\n  slipway:t: {text}\n", 2),
+        (f"config:\n  slipway:l:\n    - {text}\n", 3),
+    ):
         with pytest.raises(SettingsError) as refused:
             read(tmp_path, content)
         where = refused.value.problems[0].where
