@@ -37,7 +37,7 @@ from stacks import pending
 from stacks.bindings import Sources, bind
 from stacks.demands import pod_demands
 from stacks.flows import FlowTable
-from stacks.names import redis_part
+from stacks.names import APPLICATION_IMAGE, redis_part
 from stacks.settings import Settings
 
 ConfiguredSecret = Callable[[str], pulumi.Output[str]]
@@ -167,7 +167,7 @@ class Platform:
             if service.image is not None:
                 images[name] = self._image(name, service.image)
             else:
-                shared = shared or self._image("app", self._settings.image)
+                shared = shared or self._image(APPLICATION_IMAGE, self._settings.image)
                 images[name] = shared
         return images
 

@@ -6,6 +6,8 @@ rolls exactly the workloads that use the image.
 
 import hashlib
 import os
+import posixpath
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,23 +17,28 @@ IGNORE_FILE = ".dockerignore"
 _READ_BYTES = 1024 * 1024
 
 
-def context_identity(context: Path, *, recipe: Sequence[str]) -> str:
+def context_identity(context: Path, *, dockerfile: str = "Dockerfile", recipe: Sequence[str] = ()) -> str:
     """Return the hash, in hexadecimal, of a build's inputs.
 
     Args:
         context: the folder of the build context.
-        recipe: what else decides the image: the Dockerfile's path, the target, build arguments.
+        dockerfile: the path of the Dockerfile, relative to the context; it counts even where it is ignored.
+        recipe: what else decides the image: the target, build arguments.
 
     Raises:
-        FileNotFoundError: when the folder does not exist.
+        FileNotFoundError: when the folder or the Dockerfile does not exist.
     """
     if not context.is_dir():
         raise FileNotFoundError(f"{context}: no such folder, so no image can be built from it")
-    digest = hashlib.sha256("\0".join(recipe).encode())
-    for path in sorted(context_files(context)):
+    if not (context / dockerfile).is_file():
+        raise FileNotFoundError(f"{context / dockerfile}: no such file, so no image can be built from it")
+    digest = hashlib.sha256("\0".join([dockerfile, *recipe]).encode())
+    for path in sorted({dockerfile, *context_files(context, dockerfile=dockerfile)}):
         file = context / path
-        digest.update(f"\0{path}\0{'x' if os.access(file, os.X_OK) else '-'}\0".encode())
-        if file.is_symlink():
+        mode = file.lstat().st_mode
+        # Only whether it is a program: the other bits come from the umask of whoever checked out.
+        digest.update(f"\0{path}\0{'x' if mode & stat.S_IXUSR else '-'}\0".encode())
+        if stat.S_ISLNK(mode):
             digest.update(os.readlink(file).encode())
             continue
         with file.open("rb") as stream:
@@ -40,18 +47,37 @@ def context_identity(context: Path, *, recipe: Sequence[str]) -> str:
     return digest.hexdigest()
 
 
-def context_files(context: Path) -> Iterator[str]:
-    """Yield the relative paths of the files that `.dockerignore` leaves in the context."""
-    ignore_file = context / IGNORE_FILE
-    lines = ignore_file.read_text(encoding="utf-8").splitlines() if ignore_file.is_file() else []
-    ignored = PathSpec.from_lines("gitignore", map(_as_gitignore, lines))
+def context_files(context: Path, *, dockerfile: str = "Dockerfile") -> Iterator[str]:
+    """Yield the relative paths of the files and links that `.dockerignore` leaves in the context.
+
+    Args:
+        context: the folder of the build context.
+        dockerfile: the path of the Dockerfile, whose own ignore file (`<Dockerfile>.dockerignore`) goes first.
+    """
+    lines = _ignore_lines(context, dockerfile)
+    ignored = PathSpec.from_lines("gitignore", lines)
+    # A pattern with `!` may bring back a file of an ignored folder: only without one need such folders not be read.
+    prune = not any(line.startswith("!") for line in lines)
     for folder, names, files in os.walk(context):
         relative = Path(folder).relative_to(context)
-        names[:] = [name for name in names if not (relative / name / "x").is_symlink()]
-        for name in files:
+        links = [name for name in names if (Path(folder) / name).is_symlink()]
+        names[:] = [
+            name
+            for name in names
+            if name not in links and not (prune and ignored.match_file(f"{(relative / name).as_posix()}/"))
+        ]
+        for name in (*files, *links):
             path = (relative / name).as_posix()
             if not ignored.match_file(path):
                 yield path
+
+
+def _ignore_lines(context: Path, dockerfile: str) -> list[str]:
+    for name in (f"{dockerfile}{IGNORE_FILE}", IGNORE_FILE):
+        if (context / name).is_file():
+            lines = (context / name).read_text(encoding="utf-8-sig").splitlines()
+            return [_as_gitignore(line) for line in lines]
+    return []
 
 
 def _as_gitignore(line: str) -> str:
@@ -59,5 +85,6 @@ def _as_gitignore(line: str) -> str:
     text = line.strip()
     if not text or text.startswith("#"):
         return ""
-    negated, pattern = ("!", text[1:]) if text.startswith("!") else ("", text)
-    return f"{negated}/{pattern.lstrip('/')}"
+    negated, pattern = ("!", text[1:].strip()) if text.startswith("!") else ("", text)
+    # As Docker does it: `./tests/` is `tests`.
+    return f"{negated}/{posixpath.normpath(pattern).lstrip('/')}"

@@ -76,19 +76,22 @@ class BuiltImage(pulumi.ComponentResource):
             opts: the options of the component.
 
         Raises:
-            FileNotFoundError: when the context's folder does not exist.
+            FileNotFoundError: when the context's folder or its Dockerfile does not exist.
         """
         super().__init__("slipway:image:BuiltImage", name, None, opts)
         # Imported here: a stack that deploys a release has no Docker daemon, and the SDK takes its time to load.
         import pulumi_docker as docker  # noqa: PLC0415
 
         context = project / section.context
-        recipe = [section.dockerfile, section.target, section.python, section.platform or ""]
-        identity = context_identity(context, recipe=recipe)
+        recipe = [section.target, section.python, section.platform or ""]
+        identity = context_identity(context, dockerfile=section.dockerfile, recipe=recipe)
         repository = section.registry or f"{app}-{name}"
         image_name = f"{repository}:{identity[:HASH_LENGTH]}"
         provider = docker.Provider(
-            "docker", host=section.docker_host, opts=pulumi.ResourceOptions(parent=self)
+            # A URN holds the types of the parents, not their names: two images must not both have a `docker`.
+            f"{name}-docker",
+            host=section.docker_host,
+            opts=pulumi.ResourceOptions(parent=self),
         )
         image = docker.Image(
             name,
