@@ -31,7 +31,11 @@ RESERVED_CONNECTIONS = 10
 """Connections that services leave free: 3 for superusers (PostgreSQL's default), the migration, the exporter, a
 person."""
 
-_SECRET_NAME = re.compile(r"(PASSWORD|SECRET|TOKEN|API_KEY|PRIVATE_KEY)$", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIALS|(API|PRIVATE|SECRET|ACCESS|ENCRYPTION|SIGNING)_?KEY)$",
+    re.IGNORECASE,
+)
+_PASSWORD_IN_URL = re.compile(r"://[^/?#\s@]*:[^/?#\s@]+@")
 _ORIGINS_NAME = re.compile(r"(CORS|ORIGINS)", re.IGNORECASE)
 
 
@@ -281,13 +285,19 @@ def secrets_are_not_plain(settings: Settings) -> Iterator[Violation]:
     """A password in an environment variable's text would stand in the repository, the state and a ConfigMap."""
     for name, service in settings.services.items():
         for variable, value in service.env.items():
-            if isinstance(value, str) and value and not value.isdigit() and _SECRET_NAME.search(variable):
+            if isinstance(value, str) and _looks_secret(variable, value):
                 yield Violation(
                     ("services", name, "env", variable),
                     "what looks like a secret, in plain text",
                     "It would stand in the repository, in the state and in a ConfigMap, readable by everybody.",
-                    f"Declare it under `slipway:secrets` and write `{variable}: {{ secret: … }}`.",
+                    f"Declare it under `slipway:secrets` and write `{variable}: {{ secret: … }}`"
+                    " (or `{ database: url }`, `{ redis: url }`).",
                 )
+
+
+def _looks_secret(variable: str, value: str) -> bool:
+    named = bool(value) and not value.isdigit() and _SECRET_NAME.search(variable) is not None
+    return named or _PASSWORD_IN_URL.search(value) is not None
 
 
 def stores_match_the_environment(settings: Settings) -> Iterator[Violation]:

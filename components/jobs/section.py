@@ -11,8 +11,9 @@ from components.shared.resources import Amounts, Resources
 from components.shared.section import Section
 from components.workload.section import Command
 
-_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
-_PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/(\d+))?")
+# Kubernetes takes Sunday as 0 only, other than crontab (github.com/robfig/cron v3, spec.go: bounds of `dow`).
+_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_PART = re.compile(r"(?:\*|([0-9]+)(?:-([0-9]+))?)(?:/([0-9]+))?")
 
 
 def _cron_field(text: str, low: int, high: int) -> bool:

@@ -37,8 +37,9 @@ def _label(value: str) -> str:
 
 def suggest_label(text: str) -> str:
     """Return the nearest valid name to a text: `My_API` becomes `my-api`."""
-    cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_NAME_LENGTH].strip("-")
-    return cleaned if cleaned[:1].isalpha() else f"app-{cleaned}".strip("-")
+    cleaned = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    named = cleaned if cleaned[:1].isalpha() else f"app-{cleaned}"
+    return named[:MAX_NAME_LENGTH].strip("-")
 
 
 Name = Annotated[
