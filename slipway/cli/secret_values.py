@@ -52,7 +52,7 @@ class Declared:
 
 
 def declared(path: Path) -> list[Declared]:
-    """Return the secrets that a stack file names, in its order.
+    """Return the secrets that a stack file names, sorted by name.
 
     Raises:
         SettingsError: when the file cannot be read.

@@ -82,7 +82,7 @@ def _file(directory: Path, stack: str | None, config_file: Path | None) -> tuple
 
 def _value(name: str) -> str:
     """Return the value: asked for twice on a terminal, otherwise all of standard input without its last newline."""
-    if not sys.stdin.isatty():
+    if not _can_ask():
         value = sys.stdin.read()
         value = value.removesuffix("\n").removesuffix("\r")
     else:
@@ -90,3 +90,8 @@ def _value(name: str) -> str:
     if not value.strip():
         raise CommandError(f"The value of {name} is empty: nothing was changed.", SETTINGS_EXIT)
     return value
+
+
+def _can_ask() -> bool:
+    """Whether a person sits at the other end."""
+    return sys.stdin.isatty()

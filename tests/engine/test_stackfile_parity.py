@@ -6,7 +6,6 @@ The golden table of the unit tests is measured again with the real binary, and t
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -59,8 +58,8 @@ class Pulumi:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pulumi]:
-    yield Pulumi(tmp_path_factory.mktemp("parity"))
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Pulumi:
+    return Pulumi(tmp_path_factory.mktemp("parity"))
 
 
 def test_the_golden_scalars_are_what_the_engine_hands_over(engine: Pulumi) -> None:
