@@ -54,9 +54,7 @@ def run_python(arguments: Sequence[str], *, folder: Path) -> Timing:
     timing = Timing(time.perf_counter() - start, _children() - before)
     if result.returncode != 0:
         said = "\n".join((result.stdout + result.stderr).splitlines()[-_LAST_LINES:])
-        raise BenchError(
-            f"{' '.join(arguments)} exited with {result.returncode}:\n{said}"
-        )
+        raise BenchError(f"{' '.join(arguments)} exited with {result.returncode}:\n{said}")
     return timing
 
 

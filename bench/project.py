@@ -14,7 +14,9 @@ def make_project(folder: Path) -> Path:
     folder.mkdir(parents=True)
     shutil.copy(ROOT / "Pulumi.yaml", folder)
     # As a fresh clone has it: a virtual environment in there would be walked through as part of the build context.
-    shutil.copytree(ROOT / "app", folder / "app", ignore=shutil.ignore_patterns(".*_cache", ".venv", "__pycache__"))
+    shutil.copytree(
+        ROOT / "app", folder / "app", ignore=shutil.ignore_patterns(".*_cache", ".venv", "__pycache__")
+    )
     return folder
 
 
@@ -32,7 +34,10 @@ def write_services(folder: Path, count: int) -> str:
         "role": "api",
         "port": 8000,
         "probes": {"liveness": {"path": "/health/live"}, "readiness": {"path": "/health/ready"}},
-        "resources": {"requests": {"cpu": "50m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "128Mi"}},
+        "resources": {
+            "requests": {"cpu": "50m", "memory": "64Mi"},
+            "limits": {"cpu": "500m", "memory": "128Mi"},
+        },
         "scaling": {"min": 2, "max": 4, "cpu": 70},
         "env": {"LOG_LEVEL": "info", "JWT_SECRET": {"secret": "jwtSecret"}},
     }

@@ -14,6 +14,7 @@ from slipway.cli.app import SETTINGS_EXIT, CommandError
 from slipway.offline.cache import RecordCache, content_key
 from slipway.offline.model import Record
 from slipway.offline.parallel import map_in_processes
+from slipway.offline.pause import garbage_collection_paused
 from slipway.offline.reads import fingerprints, reads_logged
 
 CACHE_FOLDER = Path(".slipway", "cache")
@@ -95,7 +96,7 @@ def run_job(job: Job) -> Outcome:
     """Run the program for one stack; failures become part of the outcome."""
     key = _key(job)
     _import_from(job.project)
-    with contextlib.chdir(job.project), reads_logged() as reads:
+    with garbage_collection_paused(freeze=True), contextlib.chdir(job.project), reads_logged() as reads:
         try:
             record = _record(job)
         except Exception as error:
