@@ -175,7 +175,7 @@ def _description(place: Place, named: Key | None) -> str:
 
 
 def _below(shape: Shape | None) -> list[tuple[str, Key]]:
-    while shape is not None and shape.kind in ("map", "list"):
+    while shape is not None and shape.item is not None:
         shape = shape.item
     if shape is None:
         return []

@@ -52,10 +52,7 @@ class Shape:
     @cached_property
     def schema(self) -> Mapping[str, Any]:
         """The JSON Schema of one value: type, bounds, pattern, allowed values."""
-        try:
-            schema = TypeAdapter[Any](cast("Any", self.annotation)).json_schema()
-        except ValueError:
-            return {}
+        schema = TypeAdapter[Any](cast("Any", self.annotation)).json_schema()
         forms: list[dict[str, Any]] = schema.get("anyOf", [])
         one = [form for form in forms if form.get("type") != "null"]
         return one[0] if len(one) == 1 else schema

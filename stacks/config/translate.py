@@ -91,9 +91,6 @@ def _problem(detail: ErrorDetails, source: Source) -> Problem:
 
 def _unknown(place: Place, source: Source) -> Words:
     owner = place.owner
-    if owner is not None and owner.model is source.root:
-        known = [f"{PROJECT}:{name}" for name in owner.keys]
-        return unknown_key(f"{PROJECT}:{place.path[-1]}", known)
     present = value_at(source.document, place.path[:-1])
     keys: list[str] = list(owner.keys) if owner is not None else []
     absent = [name for name in keys if not isinstance(present, dict) or name not in present]

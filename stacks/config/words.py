@@ -111,9 +111,8 @@ def explain(kind: str, context: Mapping[str, Any], place: Place, found: Found, m
             "It would be refused later, where it is used.",
             _write(None if place.name_itself else shape, about, f" Its form: {context.get('pattern')}"),
         )
-    return Words(
-        message.removeprefix("Value error, ").removeprefix("Assertion failed, "), "", _write(shape, about)
-    )
+    what = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return Words(what, "The value does not fit its key.", _write(shape, about))
 
 
 def expected(shape: Shape | None) -> str:
@@ -150,7 +149,9 @@ def _takes_text(shape: Shape) -> bool:
 
 
 def _several(shape: Shape) -> str:
-    return {"section": "maps", "choice": "maps", "map": "maps", "list": "lists", "value": "texts"}[shape.kind]
+    if shape.kind == "value":
+        return "numbers" if shape.schema.get("type") in ("integer", "number") else "texts"
+    return "lists" if shape.kind == "list" else "maps"
 
 
 def _value(schema: Mapping[str, Any]) -> str:
@@ -164,15 +165,8 @@ def _value(schema: Mapping[str, Any]) -> str:
         noun = "a whole number" if kind == "integer" else "a number"
         low = schema.get("minimum", schema.get("exclusiveMinimum"))
         high = schema.get("maximum", schema.get("exclusiveMaximum"))
-        if low is not None and high is not None:
-            return f"{noun} from {low} to {high}"
-        return (
-            f"{noun} from {low} on"
-            if low is not None
-            else f"{noun} up to {high}"
-            if high is not None
-            else noun
-        )
+        bounds = (f" from {low}" if low is not None else "") + (f" to {high}" if high is not None else "")
+        return f"{noun}{bounds}"
     if kind == "boolean":
         return "`true` or `false`"
     if kind == "string" or isinstance(kind, list):
@@ -252,7 +246,10 @@ def _type(kind: str, shape: Shape | None, found: Found, about: str) -> Words:
             "Write `true` or `false`.",
         )
     remedy = _write(shape, about)
-    if shape is not None and shape.kind == "list" and isinstance(value, str):
+    texts = (
+        shape is not None and shape.kind == "list" and shape.item is not None and shape.item.kind == "value"
+    )
+    if texts and isinstance(value, str):
         remedy = "Write a list, each word an item of its own: [alembic, upgrade, head]."
     return Words(f"{_noun(value)} where {expected(shape)} belongs", "The program could not read it.", remedy)
 
