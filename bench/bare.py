@@ -1,10 +1,10 @@
 """The lower bound: the resources of a record, registered by the SDK's own classes and nothing else.
 
-    python -m bench.bare PLAN [direct]
+    python -m bench.bare PLAN
 
 The plan holds the inputs as they went over the wire, so there is no component, no setting, no Output to wait for and
-no Args class to build: less than any program could do. With `direct` the registrations run in place and the monitor
-only says "yes"; without, they go through the SDK's threads and its own mocks, as in a test that uses `set_mocks`.
+no Args class to build: less than any program could do. This goes through the SDK's threads and its own mocks, as a test
+that uses `set_mocks`; `bench.quick` registers in place, with a monitor that only says "yes".
 """
 
 from __future__ import annotations
@@ -63,7 +63,12 @@ def register(steps: list[dict[str, Any]]) -> None:
 
 
 def main(plan: Path, *, direct: bool) -> None:
-    """Run a plan."""
+    """Run a plan.
+
+    Args:
+        plan: as `bench.plan` wrote it.
+        direct: register in place and let the monitor say "yes", instead of the SDK's threads and mocks.
+    """
     steps = cast("list[dict[str, Any]]", json.loads(plan.read_text(encoding="utf-8")))
 
     async def run() -> None:
@@ -76,4 +81,4 @@ def main(plan: Path, *, direct: bool) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), direct="direct" in sys.argv[2:])
+    main(Path(sys.argv[1]), direct=False)
