@@ -2,7 +2,7 @@
 
 Pulumi's file backend locks a stack by a file that names the process holding it. A process that was killed leaves its
 file, and every later `up` refuses until somebody removes it by hand. Here it is removed where that process is dead for
-certain, and only there.
+certain, and only there; so is a file of attributes that the process was writing when it died.
 """
 
 import json
@@ -49,7 +49,7 @@ class LockHeldError(Exception):
 def clear_dead_locks(
     backend_url: str, *, project: str, stack: str, process_table: Path = Path("/proc")
 ) -> tuple[Lock, ...]:
-    """Remove the locks of a stack whose processes are dead.
+    """Remove the locks of a stack whose processes are dead, and the attributes that they left half written.
 
     Args:
         backend_url: where the state is, as in `PULUMI_BACKEND_URL`. Only `file://` has lock files that can be judged;
@@ -65,26 +65,48 @@ def clear_dead_locks(
         LockHeldError: where a lock's process is alive, or belongs to another machine, or the file can't be read.
             Then no lock is removed.
     """
-    folder = _lock_folder(backend_url, project, stack)
-    if folder is None or not folder.is_dir():
+    root = _root(backend_url)
+    if root is None:
         return ()
+    name = stack.rsplit("/", 1)[-1]
+    folder = root / "locks" / _ORGANIZATION / project / name
     locks = [_read(path) for path in sorted(folder.glob("*.json"))]
     reasons = [reason for lock in locks if (reason := _why_held(lock, process_table))]
     if reasons:
-        raise LockHeldError(_refusal(stack, reasons))
+        raise LockHeldError(_refusal(name, reasons))
     for lock in locks:
         lock.path.unlink(missing_ok=True)
         lock.path.with_name(f"{lock.path.name}.attrs").unlink(missing_ok=True)
+    if locks:
+        _drop_torn_attributes(root, project, name)
     return tuple(locks)
 
 
-def _lock_folder(backend_url: str, project: str, stack: str) -> Path | None:
-    """Return the folder of a stack's locks in a file backend, None for any other backend."""
+def _root(backend_url: str) -> Path | None:
+    """Return the folder in which a file backend keeps everything, None for any other backend."""
     url = urlsplit(backend_url)
     if url.scheme != "file":
         return None
-    root = Path(unquote(f"{url.netloc}{url.path}")).expanduser()
-    return root / ".pulumi" / "locks" / _ORGANIZATION / project / stack.rsplit("/", 1)[-1]
+    return Path(unquote(f"{url.netloc}{url.path}")).expanduser() / ".pulumi"
+
+
+def _drop_torn_attributes(root: Path, project: str, stack: str) -> None:
+    """Remove attributes that can't be read.
+
+    The backend replaces its files as a whole, but writes each one's attributes (content type, checksum) into a second
+    file in place. A process that dies in between leaves that one empty, and nobody can load the state: "failed to load
+    checkpoint: EOF". Without the attributes the backend takes its defaults.
+    """
+    candidates = [
+        *(root / "stacks" / project).glob(f"{stack}.json*.attrs"),
+        *(root / "history" / project / stack).glob("*.attrs"),
+        *(root / "backups" / project / stack).glob("*.attrs"),
+    ]
+    for path in candidates:
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            path.unlink()
 
 
 def _read(path: Path) -> Lock:

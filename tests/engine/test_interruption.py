@@ -34,6 +34,7 @@ class _Story:
     """What happened to a stack whose first `up` was killed."""
 
     stack: EngineStack
+    torn: Result
     while_locked: Result
     without_help: Result
     completion: Completion
@@ -46,15 +47,26 @@ def story(toys: ToyStacks) -> _Story:
     """A first `up` that was killed, and every attempt to go on."""
     stack = toys.make("first", toy.program)
     _kill_while_creating(stack, "Secret credentials", "Secret", "toy/credentials")
+    # A kill at the worst moment tears the file beside the state; whether it did is chance, so here it is done.
+    attributes = stack.backend / ".pulumi" / "stacks" / stack.project / f"{stack.name}.json.attrs"
+    attributes.write_text("")
+    torn = stack.up(check=False)
+    attributes.write_text("{}")
     while_locked = stack.up(check=False)
+    attributes.write_text("")
     (lock,) = clear_dead_locks(stack.backend.as_uri(), project=stack.project, stack=stack.name)
     without_help = stack.up(check=False)
     completion = finish_interrupted(stack.pulumi, since=lock.since)
-    return _Story(stack, while_locked, without_help, completion, stack.up(), stack.up())
+    return _Story(stack, torn, while_locked, without_help, completion, stack.up(), stack.up())
 
 
 def test_a_killed_up_leaves_a_lock_which_the_engine_does_not_clear(story: _Story) -> None:
     assert "the stack is currently locked by 1 lock" in story.while_locked.error
+
+
+def test_a_torn_file_beside_the_state_stops_the_engine_until_it_is_dropped(story: _Story) -> None:
+    assert "failed to load checkpoint" in story.torn.error
+    assert "failed to load checkpoint" not in story.without_help.error
 
 
 def test_without_help_the_next_up_is_refused_what_the_killed_one_created(story: _Story) -> None:

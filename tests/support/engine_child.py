@@ -6,6 +6,7 @@ to give it a process of its own.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -47,7 +48,8 @@ class ChildUp:
                 assert time.monotonic() < deadline, "the `up` never came to where it was to be killed"
                 time.sleep(0.05)
         finally:
-            os.killpg(self._process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         time.sleep(0.5)  # the plugins see within 0.2 s that their engine is gone
 

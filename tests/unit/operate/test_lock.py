@@ -182,3 +182,34 @@ def test_a_backend_in_the_home_folder_is_found(
 
 def test_other_backends_are_left_to_pulumi() -> None:
     assert clear_dead_locks("s3://states?region=eu-central-1", project="slipway", stack="local") == ()
+
+
+def test_attributes_that_a_dying_process_left_empty_are_dropped(tmp_path: Path, dead_pid: int) -> None:
+    _lock(tmp_path, pid=dead_pid)
+    stacks = tmp_path / ".pulumi" / "stacks" / "slipway"
+    history = tmp_path / ".pulumi" / "history" / "slipway" / "local"
+    for folder in (stacks, history):
+        folder.mkdir(parents=True)
+    (stacks / "local.json").write_text("{}")
+    (stacks / "local.json.attrs").write_text("")
+    (stacks / "local.json.bak.attrs").write_text("{}")
+    (stacks / "dev.json.attrs").write_text("")
+    (history / "local-1.history.json.attrs").write_text('{"user.cache')
+
+    _clear(tmp_path)
+
+    assert {path.name for path in stacks.iterdir()} == {
+        "local.json",
+        "local.json.bak.attrs",
+        "dev.json.attrs",
+    }
+    assert list(history.iterdir()) == []
+
+
+def test_attributes_of_a_stack_that_nobody_killed_are_not_looked_at(tmp_path: Path) -> None:
+    stacks = tmp_path / ".pulumi" / "stacks" / "slipway"
+    stacks.mkdir(parents=True)
+    (stacks / "local.json.attrs").write_text("")
+
+    assert _clear(tmp_path) == []
+    assert (stacks / "local.json.attrs").exists()
