@@ -76,6 +76,7 @@ def quoted(text: str) -> str:
 
 def _lines(answers: Answers) -> Iterator[str]:
     environment = answers.environment
+    yield "# yaml-language-server: $schema=docs/stack-file.schema.json"
     yield f"# `slipway preview {environment}` shows what this stack makes, without an account or a cluster;"
     yield "# `slipway explain services.api.scaling.max` says what a key means; `slipway schema` is for editors."
     yield "config:"

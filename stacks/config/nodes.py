@@ -79,6 +79,7 @@ class _Builder:
         self._open: list[tuple[Sequence | Mapping, str | None]] = []
         self._keys: list[tuple[Position, Node] | None] = []
         self.root: Node | None = None
+        self.size = 0
 
     def fail(self, where: Position, what: str, why: str, remedy: str) -> SettingsError:
         return SettingsError([Problem("", where, what, why, remedy)])
@@ -89,6 +90,7 @@ class _Builder:
     def take(self, event: object) -> None:
         """Handle one event of the parser."""
         it = cast("_Event", event)
+        self.size += 1
         where = self.position(it.start_mark)
         if isinstance(event, yaml.ScalarEvent):
             escape = slash_escape(it, self._text, where) if it.style == '"' else None
@@ -175,8 +177,8 @@ class _Builder:
             self._keys[-1] = None
 
 
-def build(text: str, file: str) -> Node | None:
-    """Return the tree of a YAML text, None for a text without content.
+def build(text: str, file: str) -> tuple[Node | None, int]:
+    """Return the tree of a YAML text, None for a text without content, and how many parts it was written with.
 
     Args:
         text: the text.
@@ -195,4 +197,4 @@ def build(text: str, file: str) -> Node | None:
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         raise SettingsError([syntax_error(error, text, file)]) from None
-    return builder.root
+    return builder.root, builder.size

@@ -85,8 +85,8 @@ def scan_stack_file(path: Path) -> Scan:
         SettingsError: when there is no file, or nothing in it that could be judged.
     """
     shown = _shown(path)
-    root = nodes.build(_text(path, shown), shown)
-    return _Reader(path, shown).read(root)
+    root, size = nodes.build(_text(path, shown), shown)
+    return _Reader(path, shown, size).read(root)
 
 
 def _shown(path: Path) -> str:
@@ -160,11 +160,11 @@ def _files_near(path: Path) -> str:
 class _Reader:
     """Takes the tree apart: the keys at the top, the keys of `config:`, then their values."""
 
-    def __init__(self, path: Path, shown: str) -> None:
+    def __init__(self, path: Path, shown: str, size: int) -> None:
         self._path = path
         self._start = Position(shown, 1, 1)
         self._problems: list[Problem] = []
-        self._values = Values(self._problems)
+        self._values = Values(self._problems, size)
         self._values.positions[()] = self._start
         self._config: dict[str, str] = {}
         self._secret_keys: set[str] = set()

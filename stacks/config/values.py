@@ -9,6 +9,12 @@ from stacks.config.scalars import JsonScalar, json_text, plain_text, resolve
 MAX_NODES = 250_000
 """Values after aliases are written out: ten times what a stack of 400 services has."""
 
+MAX_RATIO = 100
+"""How many values one written part may become by aliases: go-yaml refuses a file of which they are more than 99 %."""
+
+MAX_NODES_WITHOUT_RATIO = 1000
+"""Values below which go-yaml does not look at the ratio."""
+
 _MERGE = "<<"
 _TEXT_TAG = "tag:yaml.org,2002:str"
 
@@ -16,14 +22,16 @@ _TEXT_TAG = "tag:yaml.org,2002:str"
 class Values:
     """Turns nodes into the engine's text; keeps what is wrong, where each key stands and how numbers were written."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[Problem], size: int) -> None:
         """Begin a file.
 
         Args:
             problems: where errors are added.
+            size: how many parts the file was written with.
         """
         self._problems = problems
         self._nodes = 0
+        self._limit = min(MAX_NODES, max(MAX_NODES_WITHOUT_RATIO, MAX_RATIO * size))
         self.positions: dict[KeyPath, Position] = {}
         self.written: dict[KeyPath, str] = {}
 
@@ -146,14 +154,14 @@ class Values:
     def _spend(self, path: KeyPath) -> bool:
         """Count a value against the bound on aliases; report once, and let the caller stop, when it is passed."""
         self._nodes += 1
-        if self._nodes == MAX_NODES + 1:
+        if self._nodes == self._limit + 1:
             self._problem(
                 path,
-                f"more than {MAX_NODES:,} values once the aliases are written out",
+                f"more than {self._limit:,} values once the aliases are written out",
                 "Aliases of aliases grow without bounds: Pulumi refuses the file or runs out of memory.",
                 "Write the values out, or repeat fewer of them.",
             )
-        return self._nodes <= MAX_NODES
+        return self._nodes <= self._limit
 
     def _scalar(self, node: Scalar, path: KeyPath, *, nested: bool) -> JsonScalar:
         if node.tag is not None:

@@ -13,6 +13,7 @@ import pytest
 from stacks.config.problems import SettingsError
 from stacks.config.stackfile import read_stack_file
 from tests.support.tools import require_tool
+from tests.unit.config.files import bomb
 from tests.unit.config.golden import NESTED_SURPRISES, SCALARS, STRUCTURES, SURPRISES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -116,6 +117,7 @@ def test_shipped_stack_files_read_the_same_here_and_there(engine: Pulumi, path: 
         "control character": "config:\n  slipway:k: a\x01b\n",
         "environment": "environment: [a]\nconfig: {}\n",
         "unclosed": "config:\n  slipway:k: {a: 1\n",
+        "aliases of aliases": bomb(4),
     }.items(),
     ids=lambda value: value if isinstance(value, str) and len(value) < 30 else "",
 )

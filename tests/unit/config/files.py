@@ -63,3 +63,10 @@ def _without_database(services: dict[str, dict[str, object]]) -> dict[str, dict[
 def dump(document: object) -> str:
     """Return a document as YAML with one key a line."""
     return yaml.dump(document, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=10_000)
+
+
+def bomb(levels: int) -> str:
+    """A list whose aliases grow tenfold with every level."""
+    lines = ["config:", "  slipway:k:", "    - &a0 [x]"]
+    lines += [f"    - &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels + 1)]
+    return "\n".join(lines) + "\n"

@@ -9,8 +9,12 @@ from typer.testing import CliRunner
 from slipway.cli import init_wizard
 from slipway.cli.app import CommandError
 from slipway.cli.main import app
+from slipway.offline.record import record
 from stacks.config.stackfile import read_stack_file
 from stacks.load import load_stack_file
+from stacks.program import run
+
+ROOT = Path(__file__).resolve().parents[3]
 
 NAMED = ["--name", "alfred", "--owner", "platform-team"]
 AWS = ["--region", "eu-central-1", "--account", "123456789012"]
@@ -81,7 +85,7 @@ def test_answers_that_make_a_wrong_file_write_nothing_and_say_what_is_wrong(tmp_
     assert code == 2
     assert "slipway:app.name" in said
     assert "slipway:services.api.port = 80" in said
-    assert "Pulumi.local.yaml:5:18" in said
+    assert "Pulumi.local.yaml:6:18" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -131,6 +135,16 @@ def test_a_file_that_appeared_meanwhile_is_not_overwritten(tmp_path: Path) -> No
         init_wizard.write_checked(
             tmp_path / "Pulumi.local.yaml", Answers("local", "alfred", "x", context="c")
         )
+
+
+def test_the_first_file_previews(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert init(tmp_path, "--environment", "local", *NAMED, "--worker", "--frontend", "--yes")[0] == 0
+    file = read_stack_file(tmp_path / "Pulumi.local.yaml")
+    # The program builds ./app of the project.
+    monkeypatch.chdir(ROOT)
+    made = record(run, project="slipway", stack="local", config=file.config, secret_keys=file.secret_keys)
+    deployments = made.of_type("kubernetes:apps/v1:Deployment")
+    assert {deployment.name for deployment in deployments} == {"api", "worker", "frontend"}
 
 
 def test_the_file_explains_itself(tmp_path: Path) -> None:

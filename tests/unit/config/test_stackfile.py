@@ -8,7 +8,7 @@ import pytest
 from stacks.config import stackfile
 from stacks.config.problems import Position, SettingsError
 from stacks.config.stackfile import SECRET_PLACEHOLDER, StackFile, read_stack_file
-from tests.unit.config.files import write
+from tests.unit.config.files import bomb, write
 
 EXAMPLE = """\
 # a comment
@@ -163,13 +163,20 @@ def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
     assert read(tmp_path, "\ufeffconfig: { slipway:k: a }\n").config == {"slipway:k": "a"}
 
 
-def test_aliases_of_aliases_end_at_a_bound(tmp_path: Path) -> None:
-    lines = ["config:", "  slipway:k:", "    - &a0 [x]"]
-    lines += [f"    - &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
-    assert "once the aliases are written out" in refusal(tmp_path, "\n".join(lines))[1]
+def test_aliases_of_aliases_end_where_pulumi_refuses_them(tmp_path: Path) -> None:
+    assert len(read(tmp_path, bomb(3)).config["slipway:k"]) == 6913
+    for levels in (4, 9):
+        assert "once the aliases are written out" in refusal(tmp_path, bomb(levels))[1]
     lines = ["config:", "  slipway:k:", "    - &a0 {x: 1}"]
     lines += [f"    - &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}], y{n}: 1}}" for n in range(1, 9)]
     assert "once the aliases are written out" in refusal(tmp_path, "\n".join(lines))[1]
+
+
+def test_a_block_that_many_services_repeat_is_no_bomb(tmp_path: Path) -> None:
+    block = ", ".join(f"k{n}: {n}" for n in range(40))
+    services = "".join(f"    s{n}: *b\n" for n in range(200))
+    file = read(tmp_path, f"config:\n  slipway:b: &b {{{block}}}\n  slipway:k:\n{services}")
+    assert len(file.config["slipway:k"]) == 69691
 
 
 def test_an_enormous_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
