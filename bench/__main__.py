@@ -30,7 +30,7 @@ GROWTH_LIMIT = 2.2
 GROWTH_TURNS = 3
 CACHED_LIMIT_SECONDS = 1.0
 
-_COMMAND = ("-m", "slipway.cli.main", "preview")
+_COMMAND = ("-m", "slipway", "preview")
 
 
 def main(names: Sequence[str]) -> int:

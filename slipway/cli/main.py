@@ -35,7 +35,3 @@ def main() -> None:
             raise
         sys.stderr.write(f"slipway stopped: {type(error).__name__}: {error} (--debug shows where)\n")
         sys.exit(PROGRAM_EXIT)
-
-
-if __name__ == "__main__":
-    main()

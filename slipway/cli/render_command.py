@@ -27,10 +27,9 @@ def render(
 
     outcomes = obtain(find_jobs(directory, [stack], config_file), use_cache=not no_cache)
     report_failures(outcomes, debug=debug)
-    for outcome in outcomes:
-        if outcome.record is not None:
-            try:
-                written = write_manifests(outcome.record, folder)
-            except RenderError as error:
-                raise CommandError(str(error)) from error
-            typer.echo(f"{len(written)} objects in {folder}")
+    for record in (one.record for one in outcomes if one.record is not None):
+        try:
+            written = write_manifests(record, folder)
+        except RenderError as error:
+            raise CommandError(str(error)) from error
+        typer.echo(f"{len(written)} objects in {folder}")

@@ -1,5 +1,5 @@
 import json
-import subprocess
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -232,11 +232,49 @@ def test_an_error_of_the_command_itself_is_a_sentence(
         main()
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    code = "from slipway.cli.main import main; main()"
-    command = f"{sys.executable} -c '{code}' preview --help | true"
-    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
-    assert result.stderr == ""
+def test_a_reader_that_leaves_early_is_no_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def write() -> None:
+        raise BrokenPipeError
+
+    redirected: list[int] = []
+    monkeypatch.setattr(main_module, "app", write)
+    monkeypatch.setattr(main_module.os, "dup2", lambda _source, target: redirected.append(target))
+    monkeypatch.setattr(sys.stdout, "fileno", lambda: 1)
+    assert call(monkeypatch, "preview") == 1
+    assert redirected == [1]
+    assert capsys.readouterr().err == ""
+
+
+def test_the_package_can_be_run_as_a_module(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["slipway", "--help"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("slipway", run_name="__main__")
+    assert caught.value.code == 0
+    assert "preview" in capsys.readouterr().out
+
+
+def test_the_program_of_the_project_goes_before_an_installed_one(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", ["installed"])
+    stacks_module._import_from(project)
+    assert sys.path == ["installed"]
+    (project / "stacks").mkdir()
+    stacks_module._import_from(project)
+    stacks_module._import_from(project)
+    assert sys.path == [str(project), "installed"]
+
+
+def test_the_key_covers_the_program_wherever_it_is(project: Path) -> None:
+    installed = stacks_module._sources(project)
+    assert all(path.exists() for path in installed if path.name != "__main__.py")
+    (project / "components").mkdir()
+    assert project / "components" in stacks_module._sources(project)
+    assert project / "components" not in installed
 
 
 def test_help_lists_the_commands() -> None:

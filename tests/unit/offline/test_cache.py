@@ -1,11 +1,13 @@
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from slipway.offline import cache as cache_module
+from slipway.offline import reads as reads_module
 from slipway.offline.cache import RecordCache, content_key
 from slipway.offline.model import Record
 from slipway.offline.parallel import available_cores, map_in_processes
@@ -101,6 +103,28 @@ def test_a_listing_without_a_path_is_that_of_the_working_folder(
     with reads_logged() as reads:
         os.listdir()
     assert reads == {str(tmp_path)}
+
+
+def test_what_the_import_system_and_writers_open_is_no_read() -> None:
+    # Called by name: Python does not trace an audit hook, so its branches would count as never taken.
+    with reads_logged() as reads:
+        for event, path, mode in (
+            ("open", "/project/a", "r"),
+            ("open", b"/project/b", None),
+            ("open", "/project/written", "w"),
+            ("open", 3, "r"),
+            ("open", f"{sys.prefix}/lib/module.py", "r"),
+            ("os.listdir", None, None),
+            ("import", "/project/module", None),
+        ):
+            reads_module._hook(event, (path, mode))
+        frozen_importer = compile(
+            "hook('open', ('/project/imported', 'r'))", "<frozen importlib._bootstrap>", "exec"
+        )
+        exec(frozen_importer, {"hook": reads_module._hook})  # noqa: S102
+    assert reads == {"/project/a", "/project/b", os.getcwd()}
+    reads_module._hook("open", ("/project/later", "r"))
+    assert "/project/later" not in reads
 
 
 def test_a_fingerprint_sees_links_modes_kinds_and_absence(tmp_path: Path) -> None:
