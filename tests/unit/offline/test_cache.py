@@ -12,6 +12,7 @@ from slipway.offline.cache import RecordCache, content_key
 from slipway.offline.model import Record
 from slipway.offline.parallel import available_cores, map_in_processes
 from slipway.offline.reads import fingerprints, reads_logged, unchanged
+from tests.unit.offline.jobs import whoami
 from tests.unit.offline.toy import SECRET_VALUE, recorded
 
 KEY = "0" * 64
@@ -223,14 +224,14 @@ def test_an_entry_that_vanishes_while_old_ones_go_is_no_error(tmp_path: Path) ->
 
 
 def test_jobs_run_in_processes_of_their_own_and_results_keep_their_order() -> None:
-    results = map_in_processes(_whoami, ["a", "b", "c"], processes=2)
+    results = map_in_processes(whoami, ["a", "b", "c"], processes=2)
     assert [text for text, _ in results] == ["A", "B", "C"]
     assert os.getpid() not in {pid for _, pid in results}
 
 
 def test_a_single_job_runs_in_this_process() -> None:
-    assert map_in_processes(_whoami, ["a"]) == [("A", os.getpid())]
-    assert map_in_processes(_whoami, []) == []
+    assert map_in_processes(whoami, ["a"]) == [("A", os.getpid())]
+    assert map_in_processes(whoami, []) == []
 
 
 def test_cores_are_counted_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,7 +239,3 @@ def test_cores_are_counted_on_every_system(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: None)
     assert available_cores() == 1
-
-
-def _whoami(text: str) -> tuple[str, int]:
-    return text.upper(), os.getpid()

@@ -162,15 +162,15 @@ def test_the_namespace_is_applied_first_and_everything_is_in_it(
 def test_stacks_recorded_in_processes_equal_those_recorded_here(
     records: dict[str, Record], tmp_path: Path
 ) -> None:
-    project = tmp_path / "project"
+    project, stacks = tmp_path / "project", STACKS[:2]
     project.mkdir()
-    for name in ("Pulumi.yaml", *(f"Pulumi.{stack}.yaml" for stack in STACKS)):
+    for name in ("Pulumi.yaml", *(f"Pulumi.{stack}.yaml" for stack in stacks)):
         (project / name).write_bytes((ROOT / name).read_bytes())
     (project / "app").symlink_to(ROOT / "app")
     outcomes = obtain(find_jobs(project, [], None))
-    assert [one.failure + one.settings_error for one in outcomes] == [""] * len(STACKS)
-    assert {one.stack: one.record for one in outcomes} == records
-    assert len(list((project / CACHE_FOLDER).glob("*.json"))) == len(STACKS)
+    assert [one.failure + one.settings_error for one in outcomes] == ["", ""]
+    assert {one.stack: one.record for one in outcomes} == {stack: records[stack] for stack in stacks}
+    assert len(list((project / CACHE_FOLDER).glob("*.json"))) == 2
 
 
 def test_a_preview_from_the_cache_loads_no_sdk(tmp_path: Path) -> None:
