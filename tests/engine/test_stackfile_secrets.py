@@ -43,7 +43,14 @@ def pulumi(folder: Path, *arguments: str) -> str:
 
 
 def slipway(folder: Path, *arguments: str, value: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "slipway.cli.main", *arguments, "-C", str(folder)]
+    command = [
+        sys.executable,
+        "-c",
+        "from slipway.cli.main import main; main()",
+        *arguments,
+        "-C",
+        str(folder),
+    ]
     return subprocess.run(command, input=value, capture_output=True, text=True, check=False)
 
 

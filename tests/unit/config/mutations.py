@@ -1,14 +1,14 @@
 """Mutations of a stack file: every key that the sections know, each made wrong in one way, as text."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stacks.config.problems import KeyPath
 from stacks.config.shapes import Key, Shape, locate
-from stacks.config.stackfile import PROJECT, StackFile
+from stacks.config.stackfile import PROJECT, read_stack_file
 from stacks.settings import Settings
 from tests.unit.config.files import documents, dump, write
 
@@ -83,13 +83,6 @@ class Spot:
         lines[self.line : self.end] = [f"{before}{self.last}: {json.dumps(value, ensure_ascii=False)}"]
         return "\n".join(lines) + "\n"
 
-    def with_neighbour(self, line: str) -> str:
-        """The text with one more line behind the value, at the key's indentation."""
-        lines = self.text.splitlines()
-        column = lines[self.line].index(f"{self.last}:")
-        lines.insert(self.end, " " * column + line)
-        return "\n".join(lines) + "\n"
-
     def without(self) -> str:
         """The text without the key."""
         lines = self.text.splitlines()
@@ -104,10 +97,58 @@ class Spot:
         return "\n".join(lines) + "\n"
 
 
+def groups(found: list[Spot]) -> list[list[Spot]]:
+    """Return keys that can be made wrong in one text at once: of one file, none inside another.
+
+    The key that names the form of a union stands alone, since an unknown form hides what is wrong beside it.
+    """
+    together: dict[tuple[str, int, bool], list[Spot]] = {}
+    for spot in found:
+        together.setdefault((spot.text, len(spot.path), spot.last == "kind"), []).append(spot)
+    return [sorted(group, key=lambda spot: spot.line) for group in together.values()]
+
+
+def with_values(group: list[Spot], value: Callable[[Spot], object]) -> tuple[str, dict[int, Spot]]:
+    """Return a text with other values, and in which line each of them stands, counted from 0.
+
+    Args:
+        group: keys of one text, none inside another, in its order.
+        value: gives the value of a key.
+    """
+    lines = group[0].text.splitlines()
+    out: list[str] = []
+    places: dict[int, Spot] = {}
+    cursor = 0
+    for spot in group:
+        out += lines[cursor : spot.line]
+        places[len(out)] = spot
+        before = lines[spot.line].partition(f"{spot.last}:")[0]
+        out.append(f"{before}{spot.last}: {json.dumps(value(spot), ensure_ascii=False)}")
+        cursor = spot.end
+    return "\n".join([*out, *lines[cursor:]]) + "\n", places
+
+
+def with_neighbours(found: list[Spot], line: Callable[[Spot], str]) -> tuple[str, dict[int, Spot]]:
+    """Return a text with one more line behind the value of every key, and in which line each stands, counted from 0.
+
+    Args:
+        found: keys of one text.
+        line: gives the line of a key, without its indentation.
+    """
+    lines = found[0].text.splitlines()
+    out: list[str] = []
+    places: dict[int, Spot] = {}
+    for number in range(len(lines) + 1):
+        # Where several values end in one line, the innermost comes first.
+        for spot in sorted((one for one in found if one.end == number), key=lambda one: -len(one.path)):
+            places[len(out)] = spot
+            out.append(" " * lines[spot.line].index(f"{spot.last}:") + line(spot))
+        out += lines[number : number + 1]
+    return "\n".join(out) + "\n", places
+
+
 def spots(folder: Path) -> list[Spot]:
     """Return every key that the sections know, each once, in a text in which it stands."""
-    from stacks.config.stackfile import read_stack_file
-
     found: dict[tuple[str, str], Spot] = {}
     for form, document in documents().items():
         text = dump(document)
@@ -186,10 +227,3 @@ def bounds(shape: Shape) -> list[object]:
     if "maxLength" in schema:
         found.append("x" * (schema["maxLength"] + 1))
     return found
-
-
-def file_of(folder: Path, text: str) -> StackFile:
-    """Write and read a text."""
-    from stacks.config.stackfile import scan_stack_file
-
-    return scan_stack_file(write(folder, text)).file

@@ -17,7 +17,17 @@ from stacks.config.shapes import section
 from stacks.load import load_stack_file
 from stacks.settings import Settings
 from tests.unit.config.files import documents, dump, problems, write
-from tests.unit.config.mutations import UNITS, WRONG_VALUES, Spot, all_keys, bounds, spots
+from tests.unit.config.mutations import (
+    UNITS,
+    WRONG_VALUES,
+    Spot,
+    all_keys,
+    bounds,
+    groups,
+    spots,
+    with_neighbours,
+    with_values,
+)
 
 LEGAL_TYPES = [("Amounts.cpu", 7), ("Amounts.cpu", 1.5)]
 """Values of another type that are meant: the same thing in another notation."""
@@ -52,10 +62,10 @@ def judged(folder: Path, text: str) -> list[Problem]:
     return found
 
 
-def refused(folder: Path, spot: Spot, text: str, line: int, note: object = "") -> None:
-    """A text is refused, with an error in the line of the mutation."""
-    lines = {problem.where.line for problem in judged(folder, text) if problem.where is not None}
-    assert line + 1 in lines, f"{spot.name} {note}: errors in {sorted(lines)}, not in {line + 1}"
+def refused(folder: Path, text: str, places: dict[int, Spot], note: object = "") -> None:
+    """A text is refused, with an error in the line of every mutation."""
+    lines = {problem.where.line - 1 for problem in judged(folder, text) if problem.where is not None}
+    assert [f"{spot.name} {note}" for line, spot in places.items() if line not in lines] == []
 
 
 def plain(spot: Spot) -> str:
@@ -85,42 +95,77 @@ def test_every_whole_number_has_bounds(every_spot: list[Spot]) -> None:
     assert unbound == []
 
 
-def test_an_unknown_neighbour_is_refused_and_the_key_that_was_meant_is_named(
+def by_text(found: list[Spot]) -> list[list[Spot]]:
+    """Every key, the keys of one text together."""
+    texts = dict.fromkeys(spot.text for spot in found)
+    return [[spot for spot in found if spot.text == text] for text in texts]
+
+
+def test_an_unknown_neighbour_is_refused(tmp_path: Path, every_spot: list[Spot]) -> None:
+    for found in by_text(every_spot):
+        refused(tmp_path, *with_neighbours(found, lambda spot: f"{spot.last}x: 1"))
+
+
+def test_a_mistyped_key_is_refused_and_the_key_that_was_meant_is_named(
     tmp_path: Path, every_spot: list[Spot]
 ) -> None:
-    for spot in every_spot:
-        mistyped = f"{spot.last}x"
-        text = spot.with_neighbour(f"{mistyped}: 1")
-        refused(tmp_path, spot, text, spot.end)
-        meant = spot.without() if spot.key.info.is_required() is False and len(spot.path) > 1 else ""
-        if meant and not problems(tmp_path, meant):
-            renamed = spot.text.splitlines()
-            renamed[spot.line] = renamed[spot.line].replace(f"{spot.last}:", f"{mistyped}:", 1)
-            found = problems(tmp_path, "\n".join(renamed) + "\n")
-            assert any(f"Did you mean `{spot.last}`?" in problem.remedy for problem in found), spot.name
+    optional = [spot for spot in every_spot if not spot.key.info.is_required()]
+    for group in groups(optional):
+        lines = group[0].text.splitlines()
+        for spot in group:
+            lines[spot.line] = lines[spot.line].replace(f"{spot.last}:", f"{spot.last}x:", 1)
+        text = "\n".join(lines) + "\n"
+        refused(tmp_path, text, {spot.line: spot for spot in group})
+        meant = {
+            problem.where.line - 1: problem.remedy for problem in judged(tmp_path, text) if problem.where
+        }
+        assert [spot.name for spot in group if f"Did you mean `{spot.last}`?" not in meant[spot.line]] == []
+
+
+def mutated(folder: Path, every_spot: list[Spot], values: dict[Spot, list[object]], legal: object) -> int:
+    """Every value at every key is refused in its line, except the legal ones; returns how many were tried."""
+    tried = 0
+    assert isinstance(legal, list)
+    for group in groups([spot for spot in every_spot if values[spot]]):
+        for number in range(max(len(values[spot]) for spot in group)):
+            chosen = {spot: values[spot][number] for spot in group if number < len(values[spot])}
+            wrong = [spot for spot in chosen if (plain(spot), chosen[spot]) not in legal]
+            tried += len(chosen)
+            if wrong:
+                text, places = with_values(wrong, chosen.__getitem__)
+                refused(folder, text, places, number)
+            for spot in set(chosen) - set(wrong):
+                judged(folder, spot.with_value(chosen[spot]))
+    return tried
 
 
 def test_a_value_of_the_wrong_type_is_refused(tmp_path: Path, every_spot: list[Spot]) -> None:
-    for spot in every_spot:
-        for value in WRONG_VALUES[spot.kind]:
-            text = spot.with_value(value)
-            if (plain(spot), value) in LEGAL_TYPES:
-                judged(tmp_path, text)
-            else:
-                refused(tmp_path, spot, text, spot.line, value)
+    values = {spot: WRONG_VALUES[spot.kind] for spot in every_spot}
+    assert mutated(tmp_path, every_spot, values, LEGAL_TYPES) > 600
 
 
 def test_a_value_out_of_range_is_refused(tmp_path: Path, every_spot: list[Spot]) -> None:
+    values = {spot: bounds(spot.key.shape) for spot in every_spot}
+    assert mutated(tmp_path, every_spot, values, []) > 250
+
+
+def test_a_wrong_unit_is_refused(tmp_path: Path, every_spot: list[Spot]) -> None:
+    values: dict[Spot, list[object]] = {spot: [] for spot in every_spot}
     for spot in every_spot:
-        for value in bounds(spot.key.shape):
-            refused(tmp_path, spot, spot.with_value(value), spot.line, value)
+        if "examples" in spot.key.shape.schema:
+            values[spot] = UNITS
+        elif spot.kind == "integer":
+            values[spot] = [value for value in UNITS if not isinstance(value, int)]
+    assert mutated(tmp_path, every_spot, values, LEGAL_UNITS) > 450
 
 
 def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path: Path, every_spot: list[Spot]) -> None:
-    for spot in every_spot:
-        text = spot.with_neighbour(f"{spot.last}: {spot.value or '{}'}")
-        refused(tmp_path, spot, text, spot.end)
-        assert any(f"first in line {spot.line + 1}" in problem.what for problem in problems(tmp_path, text))
+    for found in by_text(every_spot):
+        text, places = with_neighbours(found, lambda spot: f"{spot.last}: {spot.value or '{}'}")
+        lines = {problem.where.line - 1: problem.what for problem in judged(tmp_path, text) if problem.where}
+        for line, spot in places.items():
+            first = spot.line + sum(1 for other in places.values() if other.end <= spot.line)
+            assert f"first in line {first + 1}" in lines[line], spot.name
 
 
 def test_a_missing_key_is_refused_at_the_key_around_it_or_has_a_default(
@@ -136,26 +181,14 @@ def test_an_empty_value_is_refused_in_its_line_or_means_nothing_given(
     tmp_path: Path, every_spot: list[Spot]
 ) -> None:
     for spot in every_spot:
-        absent = problems(tmp_path, spot.without())
-        for value in (None, "", [], {}):
+        absent: list[Problem] | None = None
+        for value in (None, "" if spot.kind in ("string", "integer", "boolean") else {}):
             found = judged(tmp_path, spot.with_value(value))
-            own = [problem for problem in found if problem.where and problem.where.line == spot.line + 1]
-            # Nothing given is as good as left out: the same rules speak, or the value itself is refused.
-            assert own or len(found) <= len(absent), (spot.name, value)
-
-
-def test_a_wrong_unit_is_refused(tmp_path: Path, every_spot: list[Spot]) -> None:
-    quantities = [
-        spot for spot in every_spot if "examples" in spot.key.shape.schema or spot.kind == "integer"
-    ]
-    assert len(quantities) > 30
-    for spot in quantities:
-        for value in UNITS:
-            fits = spot.kind == "integer" and isinstance(value, int)
-            if fits or (plain(spot), value) in LEGAL_UNITS:
-                judged(tmp_path, spot.with_value(value))
-            else:
-                refused(tmp_path, spot, spot.with_value(value), spot.line, value)
+            if any(problem.where and problem.where.line == spot.line + 1 for problem in found):
+                continue
+            # Nothing given is as good as left out: the same rules speak.
+            absent = problems(tmp_path, spot.without()) if absent is None else absent
+            assert len(found) <= len(absent), (spot.name, value)
 
 
 def test_all_errors_of_a_file_come_at_once(tmp_path: Path, every_spot: list[Spot]) -> None:

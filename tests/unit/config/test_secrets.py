@@ -264,7 +264,15 @@ def test_the_value_is_in_no_argument_of_the_process(project: Path, monkeypatch: 
 def test_an_error_is_no_traceback() -> None:
     assert issubclass(SecretError, Exception)
     run = subprocess.run(
-        [sys.executable, "-m", "slipway.cli.main", "secrets", "list", "-s", "nowhere"],
+        [
+            sys.executable,
+            "-c",
+            "from slipway.cli.main import main; main()",
+            "secrets",
+            "list",
+            "-s",
+            "nowhere",
+        ],
         capture_output=True,
         text=True,
         check=False,
