@@ -117,7 +117,8 @@ def _workload(one: Registration, scaled: dict[tuple[str, str, str], tuple[int, i
     schedule = one.get("spec", "schedule")
     return Workload(
         kind=kind,
-        name=name,
+        # A name that only `up` decides would be another one there; the logical name stays.
+        name=one.name if ("metadata", "name") in one.unknown_paths else name,
         pods_min=least,
         pods_max=most,
         cpu_request=_total(resources, "requests", "cpu"),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import cast
 
 from slipway.offline.checks import warnings
-from slipway.offline.kubernetes import Workload, kind_of, workloads
+from slipway.offline.kubernetes import POD_TEMPLATES, Workload, kind_of, workloads
 from slipway.offline.model import Json, Record, Registration, format_path
 from slipway.offline.model import Path as ValuePath
 
@@ -85,7 +85,9 @@ def _parts(record: Record) -> tuple[Part, ...]:
 
 def _part(name: str, type: str, members: list[Registration]) -> Part:
     kinds = Counter(_kind(one) for one in members)
-    return Part(name, type, len(members), dict(sorted(kinds.items(), key=lambda item: (-item[1], item[0]))))
+    # What runs says most about a part, so it comes first.
+    order = sorted(kinds, key=lambda kind: (kind not in POD_TEMPLATES, -kinds[kind], kind))
+    return Part(name, type, len(members), {kind: kinds[kind] for kind in order})
 
 
 def _kind(one: Registration) -> str:

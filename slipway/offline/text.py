@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from slipway.offline.kubernetes import Workload
 from slipway.offline.model import Json, Record, Registration
 from slipway.offline.summary import Part, Summary, Unknown
 
-_LONGEST_IMAGE = 60
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST_LENGTH = len("sha256:") + 12
+_MOST_KINDS = 6
 _LONGEST_OUTPUT = 240
 
 
@@ -133,9 +136,10 @@ def _describe(part: Part, workload: Workload | None) -> str:
     """What a part is: the pods of a service, else its kinds."""
     if workload is not None:
         return f"{_count_pods(workload)} x {_per_pod(workload, 'request')}, image {_short_images(workload)}"
-    return ", ".join(
-        kind if count == 1 else f"{count} {_plural_kind(kind)}" for kind, count in part.kinds.items()
-    )
+    kinds = [kind if count == 1 else f"{count} {_plural_kind(kind)}" for kind, count in part.kinds.items()]
+    if len(kinds) > _MOST_KINDS + 1:
+        kinds[_MOST_KINDS:] = [f"{len(kinds) - _MOST_KINDS} more kinds"]
+    return ", ".join(kinds)
 
 
 def _plural_kind(kind: str) -> str:
@@ -165,9 +169,16 @@ def _per_pod(one: Workload, side: str) -> str:
 
 
 def _short_images(one: Workload) -> str:
-    return ", ".join(
-        image if len(image) <= _LONGEST_IMAGE else f"{image[:_LONGEST_IMAGE]}…" for image in one.images
-    )
+    return ", ".join(short_image(image) for image in one.images)
+
+
+def short_image(image: str) -> str:
+    """An image as a table has room for it: a digest's first digits, and then no registry; never a shorter tag."""
+    name, separator, digest = image.partition("@")
+    if not separator or not _DIGEST.fullmatch(digest):
+        return image
+    host, _, path = name.partition("/")
+    return f"{path if '.' in host or ':' in host else name}@{digest[:_DIGEST_LENGTH]}…"
 
 
 def _output_rows(name: str, value: Json) -> list[tuple[str, str]]:
@@ -180,5 +191,7 @@ def _output_rows(name: str, value: Json) -> list[tuple[str, str]]:
 def _output(value: Json) -> str:
     if value == {"unknown": True}:
         return "(known after `up`)"
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = ", ".join(str(item) for item in value) or "none"
     text = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST_OUTPUT else f"{text[:_LONGEST_OUTPUT]}…"

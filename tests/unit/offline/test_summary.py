@@ -4,7 +4,7 @@ from slipway.offline.checks import warnings
 from slipway.offline.kubernetes import mebibytes, millicores, workloads
 from slipway.offline.model import Json, LogLine, Record, Registration
 from slipway.offline.summary import summarise
-from slipway.offline.text import Style, preview_text, table, tree_text
+from slipway.offline.text import Style, preview_text, short_image, table, tree_text
 from tests.unit.offline.toy import SECRET_VALUE, recorded
 
 PLAIN = Style(colour=False)
@@ -154,6 +154,36 @@ def test_a_message_is_shown_once_with_the_resource_it_concerns() -> None:
     assert warnings(record) == ("pet: tired",)
 
 
+@pytest.mark.parametrize(
+    ("image", "shown"),
+    [
+        ("docker.io/library/postgres:16", "docker.io/library/postgres:16"),
+        (f"registry.example.com/team/app@sha256:{'5f70bf18' * 8}", "team/app@sha256:5f70bf185f70…"),
+        (f"localhost:5000/app@sha256:{'5f70bf18' * 8}", "app@sha256:5f70bf185f70…"),
+        (f"team/app@sha256:{'5f70bf18' * 8}", "team/app@sha256:5f70bf185f70…"),
+        ("app@sha256:unknown-app-digest-123456", "app@sha256:unknown-app-digest-123456"),
+    ],
+)
+def test_an_image_is_shortened_where_nothing_is_lost(image: str, shown: str) -> None:
+    assert short_image(image) == shown
+
+
+def test_a_workload_whose_name_only_up_decides_is_called_as_the_program_calls_it() -> None:
+    record = a_workload("Job", {})
+    one = record.registrations[0]
+    unknown = Registration(**{**vars(one), "name": "logical", "unknown_paths": (("metadata", "name"),)})
+    assert workloads(Record("toy", "dev", (unknown,), {}))[0].name == "logical"
+
+
+def test_a_part_of_many_kinds_is_cut_short() -> None:
+    part = Registration("urn::p", "toy:index:Part", "part", ROOT, False, {})
+    members = [
+        Registration(f"urn::{kind}", f"toy:index:{kind}", kind, "urn::p", True, {}) for kind in "ABCDEFGH"
+    ]
+    text = preview_text(summarise(Record("toy", "dev", (part, *members), {})), PLAIN)
+    assert "  part  8  A, B, C, D, E, F, 2 more kinds\n" in text
+
+
 def test_a_table_of_nothing_is_empty() -> None:
     assert table([]) == []
 
@@ -168,12 +198,14 @@ def test_kinds_are_counted_in_english() -> None:
         "toy", "dev", (Registration("urn::p", "toy:index:Part", "part", ROOT, False, {}), *members), {}
     )
     assert "2 Ingresses, 2 NetworkPolicies, 2 Secrets" in preview_text(summarise(record), PLAIN)
-    long = Record("toy", "dev", (), {"data": {"key": ["x" * 300]}})
+    long = Record("toy", "dev", (), {"data": {"key": [{"x": "x" * 300}]}})
     assert "…" in preview_text(summarise(long), PLAIN)
 
 
 def test_an_output_that_is_a_map_has_a_line_for_each_entry() -> None:
-    record = Record("toy", "dev", (), {"urls": {"api": "https://a", "web": "https://b"}, "none": {}})
+    record = Record(
+        "toy", "dev", (), {"urls": {"api": ["https://a", "https://c"], "web": "https://b"}, "none": {}}
+    )
     assert preview_text(summarise(record), PLAIN).endswith(
-        "    none      none\n    urls.api  https://a\n    urls.web  https://b\n"
+        "    none      none\n    urls.api  https://a, https://c\n    urls.web  https://b\n"
     )
