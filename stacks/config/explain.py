@@ -177,10 +177,8 @@ def _description(place: Place, named: Key | None) -> str:
 def _below(shape: Shape | None) -> list[tuple[str, Key]]:
     while shape is not None and shape.item is not None:
         shape = shape.item
-    if shape is None:
-        return []
-    if not shape.by:
-        return list(shape.keys.items())
+    if shape is None or not shape.by:
+        return list(shape.keys.items()) if shape is not None else []
     return [
         (
             name

@@ -74,6 +74,7 @@ class _Builder:
 
     def __init__(self, text: str, file: str) -> None:
         self._text = text
+        self._slashes = "\\/" in text
         self._file = file
         self._anchors: dict[str, Node] = {}
         self._open: list[tuple[Sequence | Mapping, str | None]] = []
@@ -93,9 +94,8 @@ class _Builder:
         self.size += 1
         where = self.position(it.start_mark)
         if isinstance(event, yaml.ScalarEvent):
-            escape = slash_escape(it, self._text, where) if it.style == '"' else None
-            if escape is not None:
-                raise SettingsError([escape])
+            if self._slashes and it.style == '"':
+                self._refuse_slash_escape(it, where)
             scalar = Scalar(it.value, it.implicit[0], it.tag, where)
             self._remember(it.anchor, scalar)
             self._place(where, scalar)
@@ -112,6 +112,11 @@ class _Builder:
             self._place(node.where, node)
         elif isinstance(event, yaml.DocumentStartEvent):
             self._document(it, where)
+
+    def _refuse_slash_escape(self, event: _Event, where: Position) -> None:
+        escape = slash_escape(event, self._text, where)
+        if escape is not None:
+            raise SettingsError([escape])
 
     def _document(self, event: _Event, where: Position) -> None:
         if self.root is not None:

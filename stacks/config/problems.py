@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 WIDTH = 110
 """Columns after which the text of an error is wrapped."""
@@ -18,8 +19,7 @@ KeyPath = tuple[str | int, ...]
 """A place in the configuration: the full key (`slipway:services`), then keys of maps and indices of lists."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Position:
+class Position(NamedTuple):
     """A place in a file.
 
     Attributes:

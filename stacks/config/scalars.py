@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 JsonScalar = str | int | float | bool | None
 
@@ -73,6 +74,7 @@ def _number(text: str) -> int | float | None:
     return float(plain) if _FLOAT.fullmatch(plain) else None
 
 
+@lru_cache(maxsize=8192)
 def resolve(text: str, *, nested: bool) -> Resolved:
     """Return what Pulumi reads from a plain (unquoted) scalar.
 
@@ -141,6 +143,7 @@ _HTML = str.maketrans(
 )
 
 
+@lru_cache(maxsize=8192, typed=True)
 def json_text(value: JsonScalar) -> str:
     """Return a scalar as Go's JSON encoder writes it, which escapes `<`, `>` and `&`."""
     if value is None or isinstance(value, bool):

@@ -8,7 +8,8 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from stacks.config import nodes
@@ -49,10 +50,10 @@ class StackFile:
 
     def position(self, path: KeyPath) -> Position | None:
         """Return the place of a key, or of the nearest key around it that stands in the file."""
-        for length in range(len(path), -1, -1):
+        for length in range(len(path), 0, -1):
             if path[:length] in self.positions:
                 return self.positions[path[:length]]
-        return None
+        return self.positions.get(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,15 @@ def scan_stack_file(path: Path) -> Scan:
         SettingsError: when there is no file, or nothing in it that could be judged.
     """
     shown = _shown(path)
-    root, size = nodes.build(_text(path, shown), shown)
-    return _Reader(path, shown, size).read(root)
+    scan = _scanned(_text(path, shown), shown)
+    return replace(scan, file=replace(scan.file, path=path))
+
+
+@lru_cache(maxsize=2)
+def _scanned(text: str, shown: str) -> Scan:
+    """Take a text apart; kept, since a preview judges the file first and the program then asks for its places."""
+    root, size = nodes.build(text, shown)
+    return _Reader(shown, size).read(root)
 
 
 def _shown(path: Path) -> str:
@@ -160,8 +168,7 @@ def _files_near(path: Path) -> str:
 class _Reader:
     """Takes the tree apart: the keys at the top, the keys of `config:`, then their values."""
 
-    def __init__(self, path: Path, shown: str, size: int) -> None:
-        self._path = path
+    def __init__(self, shown: str, size: int) -> None:
         self._start = Position(shown, 1, 1)
         self._problems: list[Problem] = []
         self._values = Values(self._problems, size)
@@ -175,7 +182,7 @@ class _Reader:
             for where, key, value in self._values.merged(config, ()):
                 self._entry(where, key, value)
         file = StackFile(
-            self._path,
+            Path(self._start.file),
             self._config,
             frozenset(self._secret_keys),
             self._values.positions,

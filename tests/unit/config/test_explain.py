@@ -78,6 +78,8 @@ def test_the_value_says_where_it_comes_from() -> None:
     assert value("database.instanceClass") == "none: nothing that has it is in Pulumi.form.yaml"
     assert value("database.instanceClass", "rds").startswith("db.t4g.medium, given at")
     assert value("services.nobody.port") == "none: nothing that has it is in Pulumi.form.yaml"
+    assert value("services.worker.pool.size") == "none: nothing that has it is in Pulumi.form.yaml"
+    assert value("services.api.routes[7].host") == "none: nothing that has it is in Pulumi.form.yaml"
     assert value("migrations.resources.limits").startswith("given at")
     assert value("cluster.kubeconfig", "rds") == "none: nothing that has it is in Pulumi.form.yaml"
 

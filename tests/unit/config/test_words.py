@@ -3,7 +3,7 @@
 from typing import Annotated, Literal
 
 import pytest
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, ValidationError
 
 from components.shared.section import Section
 from stacks.config.problems import Problem
@@ -39,6 +39,10 @@ class Toy(Section):
     text: str = Field(default="", max_length=3)
     even: Annotated[int, AfterValidator(_even)] = Field(default=2, description="An even number.")
     either: int | list[int] = Field(default=1, description="One or several.")
+    formless: Annotated[
+        Annotated[str, Tag("text")] | Annotated[Inner, Tag("inner")],
+        Discriminator(lambda value: {str: "text", dict: "inner"}.get(type(value))),
+    ] = Field(default="", description="Text or a section.")
     inner: Inner | None = Field(default=None, description="The section below.")
     inners: dict[str, list[Inner]] = Field(default_factory=dict, description="Sections by name.")
 
@@ -79,6 +83,7 @@ def problem(**values: object) -> Problem:
         ({"text": ("a",)}, "text", "a list where text belongs", "Write text."),
         ({"even": 3}, "even", "an odd number", "Write a whole number: an even number."),
         ({"either": {"a": 1}}, "either", "a map where a value belongs", "one or several."),
+        ({"formless": 3}, "formless", "none of the known forms", "Write text or a map with one of the keys `size`."),
         ({"inner": ("a",)}, "inner", "a list where a map with the keys `size` belongs", "the section below."),
         ({"inner": {}}, "inner.size", "missing: size of it.", "Add `size:` with a whole number from 1."),
         ({"inner": {"sise": 1, "size": 1}}, "inner.sise", "unknown key", "Did you mean `size`?"),
