@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pulumi
+import pulumi_docker as docker
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 import pytest
@@ -381,3 +382,9 @@ def test_a_secret_computed_from_an_unknown_one_is_unknown_too() -> None:
 
     secret = run(hashes).one(SECRET_TYPE, "hashed")
     assert secret.unknown_paths == secret.secret_paths == (("stringData", "ACL"),)
+
+
+def test_what_a_provider_reads_from_the_environment_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recorder hides nothing that the engine's run would not: a provider left to its environment shows."""
+    monkeypatch.setenv("DOCKER_HOST", "tcp://wrong:1")
+    assert run(lambda: docker.Provider("docker")).registrations[0].get("host") == "tcp://wrong:1"
