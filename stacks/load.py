@@ -69,7 +69,7 @@ def from_pulumi() -> Settings:
         SettingsError: with every error; positions are those of `Pulumi.<stack>.yaml` in the working directory, where
             it says the same.
     """
-    config, secret_keys = _engine_config()
+    config, secret_keys = engine_config()
     return load_settings(config, secret_keys, _own_file())
 
 
@@ -80,7 +80,7 @@ def _own_file() -> StackFile | None:
         return None
 
 
-def _engine_config() -> tuple[dict[str, str], frozenset[str]]:
+def engine_config() -> tuple[dict[str, str], frozenset[str]]:
     """Return every key that the engine gave, unknown ones included; the SDK only answers for keys that one knows.
 
     The engine gives the configuration by call (inline programs, tests) or by environment variable (a program of its

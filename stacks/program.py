@@ -1,12 +1,14 @@
 """The Pulumi program: load the settings, build the platform, export its outputs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
 
 from stacks import pending
+from stacks.config.namespaces import SECRETS
 from stacks.config.problems import Problem, SettingsError
-from stacks.load import from_pulumi
+from stacks.load import engine_config, from_pulumi
 from stacks.outputs import export_outputs
 from stacks.platform import Platform
 from stacks.rules import missing_secrets, warnings
@@ -24,34 +26,33 @@ def run() -> None:
     """
     settings = from_pulumi()
     pending.refuse_up(settings)
-    _require_secrets(settings)
+    given, _ = engine_config()
+    _require_secrets(settings, given)
     for warning in (*pending.warnings(settings), *warnings(settings)):
         pulumi.log.warn(warning)
-    platform = Platform(settings, project=Path.cwd(), configured_secret=_configured_secret)
+    # Taken from what the engine gave, not by `pulumi.Config`: for an absent key that would ask the environment.
+    platform = Platform(
+        settings,
+        project=Path.cwd(),
+        configured_secret=lambda key: pulumi.Output.secret(given.get(f"{SECRETS}:{key}", PLACEHOLDER)),
+    )
     export_outputs(settings, platform)
 
 
-def _require_secrets(settings: Settings) -> None:
+def _require_secrets(settings: Settings, given: Mapping[str, str]) -> None:
     """Refuse `up`, and warn in a preview, where a named secret has no value."""
-    config = pulumi.Config("secrets")
-    missing = missing_secrets(settings, lambda key: config.get(key) is not None)
-    for key in missing:
-        pulumi.log.warn(
-            f"secrets:{key} has no value yet: `slipway secrets set {key} --stack {pulumi.get_stack()}`."
-        )
+    missing = missing_secrets(settings, lambda key: f"{SECRETS}:{key}" in given)
+    remedies = {key: f"slipway secrets set {key} --stack {pulumi.get_stack()}" for key in missing}
+    for key, command in remedies.items():
+        pulumi.log.warn(f"{SECRETS}:{key} has no value yet: `{command}`.")
     if missing and not pulumi.runtime.is_dry_run():
         raise SettingsError(
             Problem(
-                key=f"secrets:{key}",
+                key=f"{SECRETS}:{key}",
                 where=None,
                 what="this secret has no value",
                 why="The services that use it would start without it.",
-                remedy=f"Run `slipway secrets set {key} --stack {pulumi.get_stack()}`.",
+                remedy=f"Run `{command}`.",
             )
-            for key in missing
+            for key, command in remedies.items()
         )
-
-
-def _configured_secret(key: str) -> pulumi.Output[str]:
-    value = pulumi.Config("secrets").get_secret(key)
-    return value if value is not None else pulumi.Output.secret(PLACEHOLDER)

@@ -36,7 +36,7 @@ class BuildImage(Section):
     platform: Literal["linux/amd64", "linux/arm64"] | None = Field(
         default=None, description="Platform of the cluster's nodes; the Docker daemon's own where left out."
     )
-    registry: Annotated[str, StringConstraints(pattern=_REPOSITORY)] | None = Field(
+    registry: Annotated[str, StringConstraints(pattern=_REPOSITORY, max_length=255)] | None = Field(
         default=None,
         description="Registry and repository to push to, such as localhost:5001/app. Without it the image stays in the "
         "local Docker daemon and must be loaded into the cluster.",
@@ -51,7 +51,7 @@ class ReleaseImage(Section):
     """Deploy an image that CI has built once and that every environment gets by its digest."""
 
     kind: Literal["release"]
-    repository: Annotated[str, StringConstraints(pattern=_REPOSITORY)] = Field(
+    repository: Annotated[str, StringConstraints(pattern=_REPOSITORY, max_length=255)] = Field(
         description="Registry and repository, such as ghcr.io/acme/alfred, without tag or digest."
     )
     release: "Release | None" = Field(

@@ -125,7 +125,9 @@ def _storage(value: object) -> str:
 Cpu = Annotated[
     str,
     BeforeValidator(_cpu),
-    WithJsonSchema({"type": ["string", "number"], "pattern": r"^[0-9]+(\.[0-9]+)?m?$", "examples": ["250m", "1"]}),
+    WithJsonSchema(
+        {"type": ["string", "number"], "pattern": r"^[0-9]+(\.[0-9]+)?m?$", "examples": ["250m", "1"]}
+    ),
 ]
 """An amount of CPU in Kubernetes' notation, normalised (`0.5` becomes `500m`)."""
 
@@ -141,6 +143,8 @@ Memory = Annotated[
 Storage = Annotated[
     str,
     BeforeValidator(_storage),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i|[kMGT])$", "examples": ["10Gi"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([KMGT]i|[kMGT])$", "examples": ["10Gi"]}
+    ),
 ]
 """The size of a volume in Kubernetes' notation, normalised to `Mi` or `Gi`."""
