@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -54,7 +54,12 @@ class Run(Mocks):
 
 
 def run_live(
-    program: Callable[[], None], *, stack: str = "test", config: Mapping[str, str] | None = None
+    program: Callable[[], None],
+    *,
+    stack: str = "test",
+    config: Mapping[str, str] | None = None,
+    secret_keys: Sequence[str] = (),
+    mocks: Run | None = None,
 ) -> Run:
     """Run a program to its end with `preview=False` and return what it registered.
 
@@ -62,8 +67,10 @@ def run_live(
         program: the program; what it raises comes out unchanged.
         stack: the name of the stack.
         config: full keys to text, as the engine has them.
+        secret_keys: the keys of `config` whose value is secret.
+        mocks: what keeps the registrations, for a test that looks at them after a refusal.
     """
-    found = Run()
+    found = mocks if mocks is not None else Run()
 
     def inside() -> None:
         # The mock monitor answers in a thread with an event loop of its own; one thread, so that there is one to close.
@@ -75,7 +82,7 @@ def run_live(
             set_mocks(found, project="slipway", stack=stack, preview=False)
             # `set_mocks` makes a stack that is finished at once; the program gets one that waits for it.
             pulumi_settings.ROOT.set(None)
-            pulumi_config.set_all_config({**(config or {})})
+            pulumi_config.set_all_config({**(config or {})}, list(secret_keys))
             loop.run_until_complete(run_in_stack(cast("Callable[[], Any]", program)))
         finally:
             executor.shutdown()

@@ -19,6 +19,7 @@ from stacks.config.stackfile import read_stack_file
 from stacks.load import load_settings
 from stacks.program import run
 from stacks.settings import Settings
+from tests.support.mocks import Run, run_live
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ("local", "dev", "staging", "prod")
@@ -108,11 +109,24 @@ def recorded(
     secret_keys: tuple[str, ...] = (),
     preview: bool = True,
 ) -> Record:
-    """The record of a changed stack."""
-    config = config_of(environment, changes)
+    """The record of a changed stack, made once for equal changes."""
+    config = tuple(config_of(environment, changes).items())
+    return _recorded(environment, config, secret_keys, preview)
+
+
+@cache
+def _recorded(
+    stack: str, config: tuple[tuple[str, str], ...], secret_keys: tuple[str, ...], preview: bool
+) -> Record:
     return record(
-        run, project="slipway", stack=environment, config=config, secret_keys=secret_keys, preview=preview
+        run, project="slipway", stack=stack, config=dict(config), secret_keys=secret_keys, preview=preview
     )
+
+
+@cache
+def live_local() -> Run:
+    """What `up` of the shipped local stack registers, secrets readable; made once."""
+    return run_live(run, stack="local", config=config_of("local"))
 
 
 @cache
