@@ -126,7 +126,14 @@ def _recorded(
 @cache
 def live_local() -> Run:
     """What `up` of the shipped local stack registers, secrets readable; made once."""
-    return run_live(run, stack="local", config=config_of("local"))
+    return live("local")
+
+
+def live(environment: str, changes: Mapping[str, Any] | None = None) -> Run:
+    """What `up` of a changed stack registers, secrets readable; raises what the program raises."""
+    config = config_of(environment, changes)
+    secret_keys = [key for key in config if key.startswith("secrets:")]
+    return run_live(run, stack=environment, config=config, secret_keys=secret_keys)
 
 
 @cache
