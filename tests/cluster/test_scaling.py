@@ -1,0 +1,79 @@
+"""The autoscaler sees the API's CPU and gives it more pods under load."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.cluster import wait_for
+from tests.support.cluster_pods import IdlePod
+from tests.support.cluster_stack import PARTS, LiveStack
+
+METRICS_SECONDS = 60
+SCALE_SECONDS = 90
+MAXIMUM = 4
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """What the autoscaler made of a load: pods before and after, and the requests that failed meanwhile."""
+
+    before: int
+    after: int
+    failures: list[str]
+
+
+@pytest.fixture(scope="module")
+def scaled(stack: LiveStack, client: IdlePod, figures: list[str]) -> _Scaled:
+    before, began = _replicas(stack), time.monotonic()
+    with client.traffic("/work?ms=200", clients=2, pause_seconds=0.1) as load:
+        wait_for(
+            "more pods that are ready", lambda: _replicas(stack) > before, seconds=SCALE_SECONDS, every=1
+        )
+    after, seconds = _replicas(stack), time.monotonic() - began
+    figures.append(
+        f"autoscaler: from {before} to {after} pods in {seconds:.0f} s, CPU seen at {_cpu_percent(stack)} %"
+    )
+    return _Scaled(before, after, load.failures)
+
+
+def _cpu_percent(stack: LiveStack) -> int | None:
+    """The CPU that the autoscaler sees, in percent of what the pods request."""
+    for metric in stack.cluster.get("hpa", "api")["status"].get("currentMetrics") or ():
+        measured = metric.get("resource", {})
+        if measured.get("name") == "cpu" and "averageUtilization" in measured["current"]:
+            return int(measured["current"]["averageUtilization"])
+    return None
+
+
+def _replicas(stack: LiveStack) -> int:
+    return int(stack.cluster.get("deployment", "api")["status"]["readyReplicas"])
+
+
+def test_the_autoscaler_reads_a_cpu_figure(stack: LiveStack) -> None:
+    wait_for("a CPU figure", lambda: _cpu_percent(stack) is not None, seconds=METRICS_SECONDS)
+    conditions = {
+        entry["type"]: entry["status"] for entry in stack.cluster.get("hpa", "api")["status"]["conditions"]
+    }
+
+    assert conditions["ScalingActive"] == conditions["AbleToScale"] == "True"
+
+
+def test_the_api_gets_more_pods_under_load(scaled: _Scaled) -> None:
+    assert scaled.before < scaled.after <= MAXIMUM
+    assert scaled.failures == []
+
+
+def test_a_second_up_changes_nothing_and_leaves_the_autoscalers_pods(
+    stack: LiveStack, scaled: _Scaled
+) -> None:
+    before = {part: stack.ready_pods(part) for part in PARTS}
+    again = stack.engine.up()
+
+    assert again.names() == set()
+    for part, pods in before.items():
+        # The autoscaler may have added one meanwhile.
+        assert set(pods) <= set(stack.ready_pods(part))
+    assert len(stack.ready_pods("api")) >= scaled.after

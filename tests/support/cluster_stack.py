@@ -1,0 +1,108 @@
+"""The `local` stack on a real cluster, in a namespace of its own, with the questions that tests ask of it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from stacks.program import run
+from tests.support.cluster import ROOT, Cluster, Json, image_load_command
+from tests.support.cluster_pods import TEST_POD
+from tests.support.engine import EngineStack
+
+APPLICATION = "notes"
+PARTS = ("api", "worker", "postgres", "redis-cache")
+"""The parts whose pods keep running."""
+
+JOBS = ("migrate", "postgres-roles")
+
+
+def part_selector(part: str | None = None) -> str:
+    """Return the labels of the stack's own pods, of one part or of all."""
+    named = f",app.kubernetes.io/name={part}" if part else ""
+    return f"app.kubernetes.io/part-of={APPLICATION},!{TEST_POD}{named}"
+
+
+@dataclass
+class LiveStack:
+    """A stack that is up.
+
+    Attributes:
+        cluster: its namespace.
+        engine: what brings it up, changes and destroys it.
+        image: the image that it has built.
+    """
+
+    cluster: Cluster
+    engine: EngineStack
+    image: str
+
+    def pods(self, part: str | None = None) -> list[Json]:
+        """Return the stack's own pods, of one part or of all, without those that are going."""
+        found = self.cluster.items("pods", part_selector(part))
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def pod(self, part: str) -> str:
+        """Return the name of a part's oldest pod."""
+        return str(self.pods(part)[0]["metadata"]["name"])
+
+    def ready_pods(self, part: str) -> list[str]:
+        """Return the identity (UID) of each pod of a part that is ready."""
+        return [pod["metadata"]["uid"] for pod in self.pods(part) if is_ready(pod)]
+
+    def restarts(self) -> dict[str, int]:
+        """Return how often the containers of each running pod were restarted."""
+        running = [pod for part in PARTS for pod in self.pods(part)]
+        return {
+            pod["metadata"]["name"]: sum(
+                entry["restartCount"] for entry in pod["status"]["containerStatuses"]
+            )
+            for pod in running
+        }
+
+    def sql(self, statement: str, **values: object) -> str:
+        """Run a statement as PostgreSQL's administrator, inside its pod.
+
+        Args:
+            statement: SQL; `:'name'` stands for a value.
+            values: the values by name.
+
+        Returns:
+            The rows, columns parted by `|`.
+        """
+        command = (
+            'PGPASSWORD="$POSTGRES_PASSWORD" exec psql -X -U postgres -d "$0" -Atq -v ON_ERROR_STOP=1 "$@"'
+        )
+        variables = [part for name, value in values.items() for part in ("-v", f"{name}={value}")]
+        shell = ("sh", "-c", command, APPLICATION, *variables)
+        return self.cluster.inside(self.pod("postgres"), *shell, stdin=statement).strip()
+
+
+def is_ready(pod: Json) -> bool:
+    """Return whether a pod's condition `Ready` holds."""
+    conditions = pod["status"].get("conditions") or ()
+    return any(entry["type"] == "Ready" and entry["status"] == "True" for entry in conditions)
+
+
+def prepare(folder: Path, cluster: Cluster) -> tuple[EngineStack, Cluster]:
+    """Return the `local` stack, not yet up, and the namespace that nobody has where it will stand.
+
+    Args:
+        folder: where the engine keeps its state.
+        cluster: the cluster.
+    """
+    namespace = f"{APPLICATION}-test-{secrets.token_hex(3)}"
+    stack = EngineStack(
+        folder,
+        run,
+        stack="local",
+        stack_file=ROOT / "Pulumi.local.yaml",
+        live=True,
+        environment={"SLIPWAY_IMAGE_LOAD": image_load_command(cluster.context)},
+    )
+    app = {"name": APPLICATION, "owner": "tests", "namespace": namespace}
+    where = {"kind": "existing", "context": cluster.context, "kubeconfig": str(cluster.kubeconfig)}
+    stack.configure({"slipway:app": json.dumps(app), "slipway:cluster": json.dumps(where)})
+    return stack, cluster.within(namespace)
