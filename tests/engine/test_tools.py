@@ -24,14 +24,16 @@ def _program(folder: Path, name: str) -> str:
     return str(path)
 
 
-def test_a_missing_tool_skips_with_a_sentence(empty_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("empty_path")
+def test_a_missing_tool_skips_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CI", raising=False)
 
     with pytest.raises(pytest.skip.Exception, match=r"`pulumi` is needed to fly, .* SLIPWAY_PULUMI or PATH"):
         require_tool("pulumi", variable="SLIPWAY_PULUMI", why="fly")
 
 
-def test_a_missing_tool_fails_in_ci(empty_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("empty_path")
+def test_a_missing_tool_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CI", "true")
 
     with pytest.raises(pytest.fail.Exception, match="`kubectl` is needed to fly"):
