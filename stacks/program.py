@@ -6,6 +6,7 @@ from pathlib import Path
 import pulumi
 
 from stacks import pending
+from stacks.builds import require_build_contexts
 from stacks.config.namespaces import SECRETS
 from stacks.config.problems import Problem, SettingsError
 from stacks.load import engine_config, from_pulumi
@@ -25,7 +26,9 @@ def run() -> None:
         SettingsError: when the configuration cannot be used; nothing was created then.
     """
     settings = from_pulumi()
+    project = Path.cwd()
     pending.refuse_up(settings)
+    require_build_contexts(settings, project)
     given, _ = engine_config()
     _require_secrets(settings, given)
     for warning in (*pending.warnings(settings), *warnings(settings)):
@@ -33,7 +36,7 @@ def run() -> None:
     # Taken from what the engine gave, not by `pulumi.Config`: for an absent key that would ask the environment.
     platform = Platform(
         settings,
-        project=Path.cwd(),
+        project=project,
         configured_secret=lambda key: pulumi.Output.secret(given.get(f"{SECRETS}:{key}", PLACEHOLDER)),
     )
     export_outputs(settings, platform)

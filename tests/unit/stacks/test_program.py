@@ -143,6 +143,34 @@ def main() -> None:
     runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
 
 
+@pytest.mark.parametrize(
+    ("changes", "key", "what"),
+    [
+        ({"image.context": "./missing"}, "slipway:image.context", "no such folder"),
+        ({"image.dockerfile": "Dockerfile.gpu"}, "slipway:image.dockerfile", "no such file"),
+        (
+            {"services.worker.image": {"kind": "build", "context": "./missing"}},
+            "slipway:services.worker.image.context",
+            "no such folder",
+        ),
+    ],
+)
+def test_a_build_without_its_folder_or_dockerfile_is_refused_before_anything_is_made(
+    changes: dict[str, Any], key: str, what: str
+) -> None:
+    made = Run()
+    with pytest.raises(SettingsError) as error:
+        run_live(run, stack="local", config=config_of("local", changes), mocks=made)
+    assert [(one.key, one.what) for one in error.value.problems] == [(key, what)]
+    assert made.resources == {}
+
+
+def test_an_application_image_that_no_service_runs_is_not_looked_for() -> None:
+    own = {"kind": "release", "repository": "ghcr.io/acme/notes", "release": "v1"}
+    changes = {"image.context": "./missing", "services.api.image": own, "services.worker.image": own}
+    assert not recorded("local", changes).of_type("docker:index/image:Image")
+
+
 def test_the_entry_runs_the_program() -> None:
     found = record(main, project="slipway", stack="local", config=config_of("local"))
     assert [one.urn for one in found.registrations] == [one.urn for one in shipped("local").registrations]
