@@ -5,38 +5,19 @@ from urllib.parse import quote
 
 import pulumi
 
-from components.shared.pods import Trust
+from components.shared.connection import Connection
 from components.workload.env import DatabaseField
 
 
-@dataclass(frozen=True)
-class PostgresConnection:
-    """A database and the role that owns it.
+@dataclass(frozen=True, kw_only=True)
+class PostgresConnection(Connection):
+    """A database and the role that owns it, which is no superuser.
 
     Attributes:
-        host: host name or address.
-        port: TCP port.
         database: name of the database.
-        user: name of the role; no superuser.
-        password: the role's password, a secret.
-        trust: the authority of the server's certificate; the system's trust store where it is None.
-        ready: what must stand before anything connects.
-        part: the part of this namespace that the server's pods are; None for a server outside it.
     """
 
-    host: pulumi.Input[str]
-    port: int
     database: str
-    user: str
-    password: pulumi.Output[str]
-    trust: Trust | None
-    ready: tuple[pulumi.Resource, ...] = ()
-    part: str | None = None
-
-    @property
-    def endpoint(self) -> pulumi.Output[str]:
-        """The server's address as `host:port`."""
-        return pulumi.Output.concat(self.host, f":{self.port}")
 
     def url(self) -> pulumi.Output[str]:
         """Return the address as libpq reads it, with the server's name and certificate verified; a secret."""

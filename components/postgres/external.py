@@ -7,8 +7,7 @@ import pulumi
 from components.postgres.connection import PostgresConnection
 from components.postgres.section import ExternalDatabase
 from components.shared.component import Surroundings
-from components.shared.configuration import config_map_of_outputs
-from components.shared.pods import Trust
+from components.shared.connection import external_trust
 
 NAME = "postgres"
 
@@ -27,16 +26,11 @@ def external_postgres(
         surroundings: where its clients stand.
         parent: the component that the certificate's ConfigMap belongs to.
     """
-    trust = None
-    if section.ca is not None:
-        # A certificate is public; only its way here was that of a secret.
-        data = {"ca.crt": pulumi.Output.unsecret(secrets[section.ca])}
-        trust = Trust(NAME, config_map_of_outputs(surroundings, NAME, f"{NAME}-ca", data, parent=parent))
     return PostgresConnection(
         host=section.host,
         port=section.port,
         database=section.name,
         user=section.user,
         password=secrets[section.password],
-        trust=trust,
+        trust=external_trust(NAME, section.ca, secrets, surroundings, parent=parent),
     )

@@ -5,7 +5,6 @@ Data that matters stands on RDS: here nothing takes over when the node is lost.
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import pulumi_random as random
 
 from components.certificates.authority import CertificateAuthority, ServerCertificate, service_dns_names
 from components.postgres.connection import PostgresConnection
@@ -14,15 +13,9 @@ from components.postgres.section import InClusterDatabase
 from components.shared.component import Surroundings
 from components.shared.configuration import config_map, config_map_of_outputs, secret
 from components.shared.network_policy import Allowances, network_policy
-from components.shared.pods import (
-    PodParts,
-    Trust,
-    VolumeMount,
-    container_security,
-    data_volume,
-    resource_requirements,
-    scratch_volumes,
-)
+from components.shared.passwords import generated_password
+from components.shared.pods import Trust, VolumeMount, scratch_volumes
+from components.shared.single_server import SingleServer
 from facts.versions import PGVECTOR_IMAGE, POSTGRES_IMAGE, POSTGRES_USER_ID
 
 core = kubernetes.core.v1
@@ -30,14 +23,8 @@ core = kubernetes.core.v1
 PART = "postgres"
 PORT = 5432
 ADMINISTRATOR = "postgres"
-PASSWORD_LENGTH = 32
-"""Characters of a generated password: 190 bits of letters and digits, which need no quoting anywhere."""
-
 SLOW_QUERY_MILLISECONDS = 500
 """Statements that take longer are logged; source 004 asks for slow queries above half a second."""
-
-GRACE_SECONDS = 60
-"""Seconds for a fast shutdown with its checkpoint."""
 
 _DATA = "/var/lib/postgresql/data"
 _TLS = "/etc/slipway/server"
@@ -89,40 +76,15 @@ class InClusterPostgres(pulumi.ComponentResource):
         network_policy(surroundings, PART, allowances, parent=self)
         trust = self._trust(authority)
         certificate = authority.issue(name, service_dns_names(name, namespace_name), parent=self)
-        administrator = self._password("administrator")
-        server = self._server(certificate, administrator, self._service())
+        administrator = generated_password(f"{name}-administrator", parent=self)
+        server = self._server(certificate, administrator)
         self.connection = self._roles(trust, administrator, server, roles_allowances)
         self.register_outputs({"host": name, "database": section.name, "user": section.user})
-
-    def _password(self, whose: str) -> pulumi.Output[str]:
-        password = random.RandomPassword(
-            f"{self._name}-{whose}",
-            length=PASSWORD_LENGTH,
-            special=False,
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["result"]),
-        )
-        return pulumi.Output.secret(password.result)
 
     def _trust(self, authority: CertificateAuthority) -> Trust:
         data = {"ca.crt": authority.certificate}
         return Trust(
             self._name, config_map_of_outputs(self._surroundings, PART, f"{self._name}-ca", data, parent=self)
-        )
-
-    def _service(self) -> kubernetes.core.v1.Service:
-        return kubernetes.core.v1.Service(
-            self._name,
-            metadata=self._surroundings.metadata(
-                PART,
-                self._name,
-                # The pods come later and wait for the Service's name in DNS, not the other way round.
-                annotations={"pulumi.com/skipAwait": "true"},
-            ),
-            spec=core.ServiceSpecArgs(
-                selector=self._surroundings.selector(PART),
-                ports=[core.ServicePortArgs(name="postgres", port=PORT, target_port="postgres")],
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
         )
 
     def _arguments(self) -> list[str]:
@@ -140,11 +102,37 @@ class InClusterPostgres(pulumi.ComponentResource):
         return ["postgres", *(part for key, value in settings.items() for part in ("-c", f"{key}={value}"))]
 
     def _server(
-        self,
-        certificate: ServerCertificate,
-        administrator: pulumi.Output[str],
-        service: kubernetes.core.v1.Service,
+        self, certificate: ServerCertificate, administrator: pulumi.Output[str]
     ) -> kubernetes.apps.v1.StatefulSet:
+        environment = secret(
+            self._surroundings,
+            PART,
+            f"{self._name}-administrator",
+            {"POSTGRES_PASSWORD": administrator},
+            parent=self,
+        )
+        return SingleServer(
+            part=self._name,
+            protocol="postgres",
+            port=PORT,
+            image=self._image,
+            user_id=POSTGRES_USER_ID,
+            arguments=self._arguments(),
+            health=["pg_isready", "--quiet", "--host=127.0.0.1", f"--username={ADMINISTRATOR}"],
+            startup_tries=90,
+            resources=self._section.resources,
+            volumes=self._volumes(certificate),
+            data_path=_DATA,
+            storage=self._section.storage,
+            env=[
+                core.EnvVarArgs(name="POSTGRES_USER", value=ADMINISTRATOR),
+                # A folder below the mount: a fresh volume may hold lost+found, which initdb refuses.
+                core.EnvVarArgs(name="PGDATA", value=f"{_DATA}/pgdata"),
+            ],
+            env_from=[core.EnvFromSourceArgs(secret_ref=core.SecretEnvSourceArgs(name=environment))],
+        ).create(self._surroundings, parent=self)
+
+    def _volumes(self, certificate: ServerCertificate) -> list[VolumeMount]:
         hba = config_map(self._surroundings, PART, f"{self._name}-hba", {"pg_hba.conf": _HBA}, parent=self)
         tls = secret(
             self._surroundings,
@@ -153,75 +141,18 @@ class InClusterPostgres(pulumi.ComponentResource):
             {"tls.crt": certificate.certificate, "tls.key": certificate.private_key},
             parent=self,
         )
-        environment = secret(
-            self._surroundings,
-            PART,
-            f"{self._name}-administrator",
-            {"POSTGRES_PASSWORD": administrator},
-            parent=self,
+        configuration = core.VolumeArgs(
+            name="configuration", config_map=core.ConfigMapVolumeSourceArgs(name=hba)
         )
-        volumes = [
-            VolumeMount(
-                core.VolumeArgs(name="configuration", config_map=core.ConfigMapVolumeSourceArgs(name=hba)),
-                _CONFIGURATION,
-                read_only=True,
-            ),
-            VolumeMount(
-                core.VolumeArgs(
-                    name="tls",
-                    # PostgreSQL takes a key that belongs to root only when nobody else but its group reads it.
-                    secret=core.SecretVolumeSourceArgs(secret_name=tls, default_mode=0o640),
-                ),
-                _TLS,
-                read_only=True,
-            ),
+        # PostgreSQL takes a key that belongs to root only when nobody else but its group reads it.
+        key = core.VolumeArgs(
+            name="tls", secret=core.SecretVolumeSourceArgs(secret_name=tls, default_mode=0o640)
+        )
+        return [
+            VolumeMount(configuration, _CONFIGURATION, read_only=True),
+            VolumeMount(key, _TLS, read_only=True),
             *scratch_volumes(["/tmp", "/var/run/postgresql"], "64Mi"),  # noqa: S108 - a mount's name
         ]
-        question = ["pg_isready", "--quiet", "--host=127.0.0.1", f"--username={ADMINISTRATOR}"]
-        probe = core.ExecActionArgs(command=question)
-        container = core.ContainerArgs(
-            name="postgres",
-            image=self._image,
-            image_pull_policy="IfNotPresent",
-            args=self._arguments(),
-            env=[
-                core.EnvVarArgs(name="POSTGRES_USER", value=ADMINISTRATOR),
-                # A folder below the mount: a fresh volume may hold lost+found, which initdb refuses.
-                core.EnvVarArgs(name="PGDATA", value=f"{_DATA}/pgdata"),
-            ],
-            env_from=[core.EnvFromSourceArgs(secret_ref=core.SecretEnvSourceArgs(name=environment))],
-            ports=[core.ContainerPortArgs(name="postgres", container_port=PORT)],
-            startup_probe=core.ProbeArgs(
-                exec_=probe, period_seconds=2, timeout_seconds=5, failure_threshold=90
-            ),
-            readiness_probe=core.ProbeArgs(
-                exec_=probe, period_seconds=5, timeout_seconds=3, failure_threshold=3
-            ),
-            liveness_probe=core.ProbeArgs(
-                exec_=probe, period_seconds=10, timeout_seconds=5, failure_threshold=6
-            ),
-            resources=resource_requirements(self._section.resources),
-            security_context=container_security(),
-            volume_mounts=[
-                *(volume.mount() for volume in volumes),
-                core.VolumeMountArgs(name="data", mount_path=_DATA),
-            ],
-        )
-        pod = PodParts(
-            containers=[container], volumes=volumes, user_id=POSTGRES_USER_ID, grace_seconds=GRACE_SECONDS
-        )
-        return kubernetes.apps.v1.StatefulSet(
-            self._name,
-            metadata=self._surroundings.metadata(PART, self._name),
-            spec=kubernetes.apps.v1.StatefulSetSpecArgs(
-                service_name=self._name,
-                replicas=1,
-                selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=self._surroundings.selector(PART)),
-                template=pod.template(self._surroundings.labels(PART)),
-                volume_claim_templates=[data_volume(self._section.storage)],
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[service]),
-        )
 
     def _roles(
         self,
@@ -230,7 +161,7 @@ class InClusterPostgres(pulumi.ComponentResource):
         server: kubernetes.apps.v1.StatefulSet,
         allowances: Allowances,
     ) -> PostgresConnection:
-        password = self._password("app")
+        password = generated_password(f"{self._name}-app", parent=self)
         roles = DatabaseRoles(
             f"{self._name}-roles",
             surroundings=self._surroundings,

@@ -5,36 +5,13 @@ from urllib.parse import quote
 
 import pulumi
 
-from components.shared.pods import Trust
+from components.shared.connection import Connection
 from components.workload.env import RedisField
 
 
-@dataclass(frozen=True)
-class RedisConnection:
-    """A Redis instance and the ACL user of the application.
-
-    Attributes:
-        host: host name or address.
-        port: TCP port; always TLS.
-        user: name of the ACL user.
-        password: its password, a secret.
-        trust: the authority of the server's certificate; the system's trust store where it is None.
-        ready: what must stand before anything connects.
-        part: the part of this namespace that the server's pods are; None for a server outside it.
-    """
-
-    host: pulumi.Input[str]
-    port: int
-    user: str
-    password: pulumi.Output[str]
-    trust: Trust | None
-    ready: tuple[pulumi.Resource, ...] = ()
-    part: str | None = None
-
-    @property
-    def endpoint(self) -> pulumi.Output[str]:
-        """The server's address as `host:port`."""
-        return pulumi.Output.concat(self.host, f":{self.port}")
+@dataclass(frozen=True, kw_only=True)
+class RedisConnection(Connection):
+    """A Redis instance, always reached by TLS, and the application's ACL user."""
 
     def url(self) -> pulumi.Output[str]:
         """Return the address as redis-py reads it, with the server's certificate verified; a secret."""

@@ -7,8 +7,7 @@ import pulumi
 from components.redis.connection import RedisConnection
 from components.redis.section import ExternalRedis
 from components.shared.component import Surroundings
-from components.shared.configuration import config_map_of_outputs
-from components.shared.pods import Trust
+from components.shared.connection import external_trust
 
 
 def external_redis(
@@ -27,15 +26,10 @@ def external_redis(
         surroundings: where its clients stand.
         parent: the component that the certificate's ConfigMap belongs to.
     """
-    trust = None
-    if section.ca is not None:
-        # A certificate is public; only its way here was that of a secret.
-        data = {"ca.crt": pulumi.Output.unsecret(secrets[section.ca])}
-        trust = Trust(name, config_map_of_outputs(surroundings, name, f"{name}-ca", data, parent=parent))
     return RedisConnection(
         host=section.host,
         port=section.port,
         user=section.user,
         password=secrets[section.password],
-        trust=trust,
+        trust=external_trust(name, section.ca, secrets, surroundings, parent=parent),
     )

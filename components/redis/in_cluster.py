@@ -7,7 +7,6 @@ import hashlib
 
 import pulumi
 import pulumi_kubernetes as kubernetes
-import pulumi_random as random
 
 from components.certificates.authority import CertificateAuthority, ServerCertificate, service_dns_names
 from components.redis.connection import RedisConnection
@@ -15,16 +14,10 @@ from components.redis.section import InClusterRedis
 from components.shared.component import Surroundings
 from components.shared.configuration import config_map, config_map_of_outputs, secret
 from components.shared.network_policy import Allowances, network_policy
-from components.shared.pods import (
-    PodParts,
-    Trust,
-    VolumeMount,
-    container_security,
-    data_volume,
-    resource_requirements,
-    scratch_volumes,
-)
+from components.shared.passwords import generated_password
+from components.shared.pods import Trust, VolumeMount, scratch_volumes
 from components.shared.quantities import MEBIBYTE, parse_memory
+from components.shared.single_server import SingleServer
 from facts.versions import REDIS_IMAGE, REDIS_USER_ID
 
 core = kubernetes.core.v1
@@ -32,13 +25,9 @@ core = kubernetes.core.v1
 PORT = 6379
 APPLICATION_USER = "app"
 HEALTH_USER = "health"
-PASSWORD_LENGTH = 32
-"""Characters of the generated password: 190 bits of letters and digits, which need no quoting anywhere."""
-
 IDLE_TIMEOUT_SECONDS = 300
 """Idle clients are dropped after this; the LLM starter's compose file has the same figure."""
 
-GRACE_SECONDS = 60
 _DATA = "/data"
 _TLS = "/etc/slipway/server"
 _ACL = "/etc/slipway/acl"
@@ -119,39 +108,19 @@ class InClusterRedisServer(pulumi.ComponentResource):
         network_policy(surroundings, name, allowances, parent=self)
         ca = {"ca.crt": authority.certificate}
         trust = Trust(name, config_map_of_outputs(surroundings, name, f"{name}-ca", ca, parent=self))
-        password = random.RandomPassword(
-            f"{name}-app",
-            length=PASSWORD_LENGTH,
-            special=False,
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["result"]),
-        )
-        secret_password = pulumi.Output.secret(password.result)
+        password = generated_password(f"{name}-app", parent=self)
         certificate = authority.issue(name, service_dns_names(name, namespace_name), parent=self)
-        server = self._server(certificate, authority.certificate, secret_password, self._service())
+        server = self._server(certificate, authority.certificate, password)
         self.connection = RedisConnection(
             host=name,
             port=PORT,
             user=APPLICATION_USER,
-            password=secret_password,
+            password=password,
             trust=trust,
             ready=(server,),
             part=name,
         )
         self.register_outputs({"host": name})
-
-    def _service(self) -> kubernetes.core.v1.Service:
-        return kubernetes.core.v1.Service(
-            self._name,
-            # The pods come later and wait for the Service's name in DNS, not the other way round.
-            metadata=self._surroundings.metadata(
-                self._name, self._name, annotations={"pulumi.com/skipAwait": "true"}
-            ),
-            spec=core.ServiceSpecArgs(
-                selector=self._surroundings.selector(self._name),
-                ports=[core.ServicePortArgs(name="redis", port=PORT, target_port="redis")],
-            ),
-            opts=pulumi.ResourceOptions(parent=self),
-        )
 
     def _volumes(
         self, certificate: ServerCertificate, ca: pulumi.Output[str], password: pulumi.Output[str]
@@ -203,54 +172,23 @@ class InClusterRedisServer(pulumi.ComponentResource):
         ]
 
     def _server(
-        self,
-        certificate: ServerCertificate,
-        ca: pulumi.Output[str],
-        password: pulumi.Output[str],
-        service: kubernetes.core.v1.Service,
+        self, certificate: ServerCertificate, ca: pulumi.Output[str], password: pulumi.Output[str]
     ) -> kubernetes.apps.v1.StatefulSet:
-        volumes = self._volumes(certificate, ca, password)
         ping = (
             f"redis-cli --tls --cacert {_TLS}/ca.crt -p {PORT} --no-auth-warning"
             f" --user {HEALTH_USER} --pass none ping | grep -q PONG"
         )
-        probe = core.ExecActionArgs(command=["sh", "-c", ping])
-        container = core.ContainerArgs(
-            name="redis",
+        return SingleServer(
+            part=self._name,
+            protocol="redis",
+            port=PORT,
             image=self._section.image or REDIS_IMAGE,
-            image_pull_policy="IfNotPresent",
-            args=["redis-server", f"{_CONFIGURATION}/redis.conf"],
-            ports=[core.ContainerPortArgs(name="redis", container_port=PORT)],
-            startup_probe=core.ProbeArgs(
-                exec_=probe, period_seconds=2, timeout_seconds=5, failure_threshold=60
-            ),
-            readiness_probe=core.ProbeArgs(
-                exec_=probe, period_seconds=5, timeout_seconds=3, failure_threshold=3
-            ),
-            liveness_probe=core.ProbeArgs(
-                exec_=probe, period_seconds=10, timeout_seconds=5, failure_threshold=6
-            ),
-            resources=resource_requirements(self._section.resources),
-            security_context=container_security(),
-            volume_mounts=[
-                *(volume.mount() for volume in volumes),
-                core.VolumeMountArgs(name="data", mount_path=_DATA),
-            ],
-        )
-        pod = PodParts(
-            containers=[container], volumes=volumes, user_id=REDIS_USER_ID, grace_seconds=GRACE_SECONDS
-        )
-        return kubernetes.apps.v1.StatefulSet(
-            self._name,
-            metadata=self._surroundings.metadata(self._name),
-            spec=kubernetes.apps.v1.StatefulSetSpecArgs(
-                service_name=self._name,
-                replicas=1,
-                selector=kubernetes.meta.v1.LabelSelectorArgs(
-                    match_labels=self._surroundings.selector(self._name)
-                ),
-                template=pod.template(self._surroundings.labels(self._name)),
-                volume_claim_templates=[data_volume(self._section.storage)],
-            ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[service]),
-        )
+            user_id=REDIS_USER_ID,
+            arguments=["redis-server", f"{_CONFIGURATION}/redis.conf"],
+            health=["sh", "-c", ping],
+            startup_tries=60,
+            resources=self._section.resources,
+            volumes=self._volumes(certificate, ca, password),
+            data_path=_DATA,
+            storage=self._section.storage,
+        ).create(self._surroundings, parent=self)

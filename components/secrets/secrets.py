@@ -6,6 +6,7 @@ import pulumi
 import pulumi_random as random
 
 from components.secrets.section import ConfiguredSecret, GeneratedSecret, SecretSource
+from components.shared.passwords import generated_password
 
 NAME_KEY_BYTES = 32
 
@@ -54,10 +55,4 @@ class Secrets(pulumi.ComponentResource):
             case ConfiguredSecret(config=key):
                 return pulumi.Output.secret(configured(key))
             case GeneratedSecret(generate=length):
-                password = random.RandomPassword(
-                    name,
-                    length=length,
-                    special=False,
-                    opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["result"]),
-                )
-                return pulumi.Output.secret(password.result)
+                return generated_password(name, length=length, parent=self)

@@ -209,6 +209,17 @@ class Service(Section):
         return self
 
     @model_validator(mode="after")
+    def _metrics_have_a_port(self) -> Self:
+        if self.metrics is not None and self.metrics.port is None and self.port is None:
+            raise refuse(
+                "figures without a port",
+                why="Prometheus would have nowhere to read them.",
+                remedy="Give `metrics.port`, such as 9090.",
+                at=("metrics",),
+            )
+        return self
+
+    @model_validator(mode="after")
     def _probes_fit(self) -> Self:
         if self.probes is None:
             if self.port is not None:

@@ -1,3 +1,4 @@
+import dataclasses
 from urllib.parse import unquote, urlsplit
 
 import pulumi
@@ -61,8 +62,8 @@ def test_a_url_is_a_secret_even_where_the_password_was_not_marked() -> None:
         plain = pulumi.Output.from_input("x")
         one, other = postgres(), redis()
         return {
-            "db": PostgresConnection(one.host, 1, "d", "u", plain, None).url(),
-            "redis": RedisConnection(other.host, 1, "u", plain, None).url(),
+            "db": dataclasses.replace(one, password=plain).url(),
+            "redis": dataclasses.replace(other, password=plain).url(),
         }
 
     found = values(program)
