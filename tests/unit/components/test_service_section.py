@@ -56,6 +56,13 @@ def test_a_worker_is_not_asked_by_http(name: str) -> None:
     assert f"the {name} probe asks by HTTP, but the service has no port" in text
 
 
+def test_a_worker_shows_figures_on_a_port_of_its_own() -> None:
+    assert accept(Service, {**WORKER, "metrics": {"port": 9090}}).metrics.port == 9090
+    assert refusal(Service, {**API, "metrics": {}}) == ""
+    text = refusal(Service, {**WORKER, "metrics": {}})
+    assert "figures without a port | Prometheus would have nowhere to read them." in text
+
+
 @pytest.mark.parametrize("probe", [{}, {"path": "/", "command": ("true",)}])
 def test_a_probe_asks_in_exactly_one_way(probe: dict[str, Any]) -> None:
     text = refusal(Probe, probe)

@@ -42,6 +42,19 @@ def test_the_api_listens_on_8000_and_its_service_leads_there(prod: Record) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("metrics", "names"), [(9090, ["http", "metrics"]), (8000, ["http"]), (None, ["http"])]
+)
+def test_figures_have_a_port_of_their_own_only_where_it_is_another(
+    metrics: int | None, names: list[str]
+) -> None:
+    found = recorded("dev", {"services.api.metrics": {"port": metrics} if metrics else {}})
+    ports: Any = found.one(DEPLOYMENT, "api").get("spec", "template", "spec", "containers", 0, "ports")
+    assert [one["name"] for one in ports] == names
+    assert [one["containerPort"] for one in ports] == [8000, 9090][: len(names)]
+    assert found.one(SERVICE, "api").get("spec", "ports", 1) is None
+
+
 @EVERY
 def test_a_worker_has_no_service_and_its_own_resources(environment: str) -> None:
     found = shipped(environment)
