@@ -27,17 +27,22 @@ _SECRET_KEY = "4dabf18193072939515e22adb298388d"
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - untyped JSON of the SDK
     if isinstance(value, dict):
-        if _SECRET_KEY in value:
+        if _is_secret(value):
             return _plain(value["value"])
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
+def _is_secret(value: object) -> bool:
+    return isinstance(value, dict) and _SECRET_KEY in value
+
+
 @dataclass
 class Run(Mocks):
-    """What a program registered: each resource's inputs by type and name, secrets readable."""
+    """What a program registered: each resource's inputs by type and name, and which of them are secret."""
 
     resources: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    secret_inputs: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
     def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         """Fail the test: the program asks no provider for anything."""
@@ -48,6 +53,7 @@ class Run(Mocks):
         key = (args.typ, args.name)
         assert key not in self.resources, f"two resources {key}"
         self.resources[key] = _plain(args.inputs)
+        self.secret_inputs[key] = {name for name, value in args.inputs.items() if _is_secret(value)}
         urn = f"urn:pulumi:test::slipway::{args.typ}::{args.name}"
         synthesis = synthesise(urn, args.typ, args.name, self.resources[key])
         return synthesis.id or args.name, {**args.inputs, **synthesis.outputs}

@@ -81,3 +81,11 @@ def test_the_application_never_gets_the_administrators_password(up: Run) -> None
     administrator = up.resources[(SECRET_TYPE, "postgres-administrator")]["stringData"]["POSTGRES_PASSWORD"]
     holders = {key[1] for key, inputs in up.resources.items() if administrator in repr(inputs)}
     assert holders == {"postgres-administrator", "postgres-roles-env"}
+
+
+def test_all_that_stands_in_a_secret_travels_as_a_secret_even_an_address() -> None:
+    env = {"DATABASE_HOST": {"database": "host"}}
+    found = live("local", {"services.worker.env": env, "services.worker.requires": []})
+    assert found.resources[(SECRET_TYPE, "worker-env")]["stringData"] == {"DATABASE_HOST": "postgres"}
+    for key, secret in found.secret_inputs.items():
+        assert ("stringData" in secret) == (key[0] == SECRET_TYPE), key
