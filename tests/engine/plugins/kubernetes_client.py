@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -54,20 +55,25 @@ class Kubeconfig:
 
     def pool(self) -> tuple[urllib3.PoolManager, dict[str, str]]:
         """Connections to the server, and the headers every request carries."""
-        options: dict[str, Any] = {}
-        if self._cluster.get("insecure-skip-tls-verify"):
-            options["cert_reqs"] = "CERT_NONE"
-        if ca := _file(self._cluster, "certificate-authority"):
-            options["ca_certs"] = ca
         user = {**self._user, **_from_exec(self._user.get("exec"))}
-        certificate, key = _file(user, "client-certificate"), _file(user, "client-key")
-        if certificate and key:
-            options |= {"cert_file": certificate, "key_file": key}
+        tls = self._tls(user)
         token = user.get("token") or (
             Path(user["tokenFile"]).read_text().strip() if "tokenFile" in user else ""
         )
         headers = {"Accept": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-        return urllib3.PoolManager(maxsize=16, block=True, retries=False, **options), headers
+        return urllib3.PoolManager(maxsize=16, block=True, retries=False, ssl_context=tls), headers
+
+    def _tls(self, user: Json) -> ssl.SSLContext:
+        """What the connections trust and show. A key is on disk only while OpenSSL reads it."""
+        with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
+            tls = ssl.create_default_context(cafile=_file(self._cluster, "certificate-authority", folder))
+            if self._cluster.get("insecure-skip-tls-verify"):
+                tls.check_hostname = False
+                tls.verify_mode = ssl.CERT_NONE
+            certificate, key = _file(user, "client-certificate", folder), _file(user, "client-key", folder)
+            if certificate and key:
+                tls.load_cert_chain(certificate, key)
+        return tls
 
 
 def _named(config: Json, section: str, name: str) -> Json:
@@ -77,14 +83,13 @@ def _named(config: Json, section: str, name: str) -> Json:
     raise ApiError(0, "Kubeconfig", f"the kubeconfig has no {section.removesuffix('s')} named {name!r}")
 
 
-def _file(section: Json, key: str) -> str | None:
-    """The path of a certificate or key, which may stand in the kubeconfig itself."""
+def _file(section: Json, key: str, folder: str) -> str | None:
+    """The path of a certificate or key; one that stands in the kubeconfig itself is written to the folder."""
     if f"{key}-data" not in section:
         return section.get(key)
-    descriptor, path = tempfile.mkstemp(prefix="slipway-")  # readable by its owner alone
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(base64.b64decode(section[f"{key}-data"]))
-    return path
+    path = Path(folder, key)
+    path.write_bytes(base64.b64decode(section[f"{key}-data"]))
+    return str(path)
 
 
 def _from_exec(plugin: Json | None) -> Json:
