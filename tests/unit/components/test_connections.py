@@ -72,7 +72,7 @@ def test_a_url_is_a_secret_even_where_the_password_was_not_marked() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_every_password_survives_the_way_through_a_url(password: str) -> None:
     found = values(lambda: {"db": postgres(password).url(), "redis": redis(password).url()})
     for name, host, port in (("db", "db.example.com", 6432), ("redis", "r.example.com", 6380)):
