@@ -20,15 +20,15 @@ def note(client: IdlePod) -> Answer:
 
 @pytest.fixture(scope="module")
 def postgres(stack: LiveStack) -> Json:
-    """What PostgreSQL says to the service's own URL."""
-    return run_script(stack.cluster, stack.pod("api"), "ask_postgres")
+    """What PostgreSQL says to the service's own URL. Asked from the worker: the API's CPU decides about its pods."""
+    return run_script(stack.cluster, stack.pod("worker"), "ask_postgres")
 
 
 @pytest.fixture(scope="module")
 def redis(stack: LiveStack, client: IdlePod, note: Answer) -> Json:
-    """What Redis says to the service's own URL, while the note is cached."""
+    """What Redis says to the service's own URL, while the note is cached. Asked from the worker, too."""
     _cached(client, note.body["id"])
-    return run_script(stack.cluster, stack.pod("api"), "ask_redis", f"note:{note.body['id']}")
+    return run_script(stack.cluster, stack.pod("worker"), "ask_redis", f"note:{note.body['id']}")
 
 
 def _cached(client: IdlePod, number: int) -> Answer:

@@ -9,11 +9,10 @@ import pytest
 
 from tests.support.cluster import wait_for
 from tests.support.cluster_pods import IdlePod
-from tests.support.cluster_stack import PARTS, LiveStack
+from tests.support.cluster_stack import API_PODS_MAXIMUM, PARTS, LiveStack
 
 METRICS_SECONDS = 60
 SCALE_SECONDS = 90
-MAXIMUM = 4
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,8 @@ class _Scaled:
 
 @pytest.fixture(scope="module")
 def scaled(stack: LiveStack, client: IdlePod, figures: list[str]) -> _Scaled:
-    before, began = _replicas(stack), time.monotonic()
+    # What is wanted, not what is ready: pods that are on their way are not the load's.
+    before, began = int(stack.cluster.get("deployment", "api")["spec"]["replicas"]), time.monotonic()
     with client.traffic("/work?ms=200", clients=2, pause_seconds=0.1) as load:
         wait_for(
             "more pods that are ready", lambda: _replicas(stack) > before, seconds=SCALE_SECONDS, every=1
@@ -49,7 +49,7 @@ def _cpu_percent(stack: LiveStack) -> int | None:
 
 
 def _replicas(stack: LiveStack) -> int:
-    return int(stack.cluster.get("deployment", "api")["status"]["readyReplicas"])
+    return int(stack.cluster.get("deployment", "api")["status"].get("readyReplicas", 0))
 
 
 def test_the_autoscaler_reads_a_cpu_figure(stack: LiveStack) -> None:
@@ -62,7 +62,7 @@ def test_the_autoscaler_reads_a_cpu_figure(stack: LiveStack) -> None:
 
 
 def test_the_api_gets_more_pods_under_load(scaled: _Scaled) -> None:
-    assert scaled.before < scaled.after <= MAXIMUM
+    assert scaled.before < scaled.after <= API_PODS_MAXIMUM
     assert scaled.failures == []
 
 

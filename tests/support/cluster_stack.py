@@ -18,6 +18,9 @@ PARTS = ("api", "worker", "postgres", "redis-cache")
 
 JOBS = ("migrate", "postgres-roles")
 
+API_PODS_MAXIMUM = 6
+"""More than the stack file has: where the autoscaler is impatient, a pod's own start already brings it another."""
+
 
 def part_selector(part: str | None = None) -> str:
     """Return the labels of the stack's own pods, of one part or of all."""
@@ -105,4 +108,5 @@ def prepare(folder: Path, cluster: Cluster) -> tuple[EngineStack, Cluster]:
     app = {"name": APPLICATION, "owner": "tests", "namespace": namespace}
     where = {"kind": "existing", "context": cluster.context, "kubeconfig": str(cluster.kubeconfig)}
     stack.configure({"slipway:app": json.dumps(app), "slipway:cluster": json.dumps(where)})
+    stack.configure({"slipway:services.api.scaling.max": str(API_PODS_MAXIMUM)}, path=True)
     return stack, cluster.within(namespace)
