@@ -143,7 +143,11 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "more connections than the instance takes": (
         "dev",
-        {"services.api.scaling": {"min": 1, "max": 40}, "services.api.processes": 4},
+        {
+            "services.api.scaling": {"min": 1, "max": 40},
+            "services.api.processes": 4,
+            "services.api.pool": {"size": 5, "overflow": 5},
+        },
         "40 pods x 4 processes x 10 connections = 1,600, but db.t4g.micro takes 81, 10 of them reserved. With 5 of"
         " the other services that is 1,605. | From pod 2 on",
     ),
