@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
 
 import pytest
+import requests
 
 from tests.support.cluster import Json, KubectlError, wait_for
 from tests.support.cluster_pods import IdlePod, pod
@@ -127,3 +130,21 @@ def test_the_cron_job_run_by_hand_deletes_what_is_old_and_nothing_else(
 
 def _succeeded(stack: LiveStack, job: str) -> bool:
     return stack.cluster.get("job", job)["status"].get("succeeded") == 1
+
+
+def test_the_commands_that_up_prints_show_the_pods_and_open_the_api(stack: LiveStack) -> None:
+    commands: dict[str, str] = stack.engine.outputs()["commands"]
+    status = subprocess.run(shlex.split(commands["status"]), capture_output=True, text=True, check=True)
+    # A port that is free here, instead of the one that somebody's own service may have.
+    forward = commands["open-api"].replace(" 8000:8000", " :8000")
+
+    with subprocess.Popen(shlex.split(forward), stdout=subprocess.PIPE, text=True) as forwarding:
+        try:
+            said = forwarding.stdout.readline() if forwarding.stdout else ""
+            port = said.partition("127.0.0.1:")[2].split()[0]
+            answer = requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=10)
+        finally:
+            forwarding.terminate()
+
+    assert "pod/postgres-0" in status.stdout
+    assert (answer.status_code, answer.json()["status"]) == (200, "ready")
