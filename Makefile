@@ -26,7 +26,7 @@ preview:  ## what every stack would create: no account, no cluster, no Pulumi CL
 .PHONY: test
 test:  ## the unit tests with the coverage floor (with ARGS: only those, without the floor)
 	@scripts/bootstrap test
-	@$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --cov --cov-report=term)
+	@$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --dist worksteal --cov --cov-report=term)
 
 # --- the gates ---------------------------------------------------------------------------------------------
 
