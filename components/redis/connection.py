@@ -1,7 +1,6 @@
 """What a service must know to reach Redis; every form of Redis gives the same type."""
 
 from dataclasses import dataclass
-from urllib.parse import quote
 
 import pulumi
 
@@ -16,25 +15,8 @@ class RedisConnection(Connection):
     def url(self) -> pulumi.Output[str]:
         """Return the address as redis-py reads it, with the server's certificate verified; a secret."""
         authority = f"?ssl_ca_certs={self.trust.file}" if self.trust is not None else ""
-
-        def build(values: list[str]) -> str:
-            host, password = values
-            return f"rediss://{quote(self.user, safe='')}:{quote(password, safe='')}@{host}:{self.port}/0{authority}"
-
-        return pulumi.Output.secret(pulumi.Output.all(self.host, self.password).apply(build))
+        return self.address("rediss", f"/0{authority}")
 
     def field(self, name: RedisField) -> pulumi.Input[str]:
         """Return what an environment variable with `{ redis: name }` holds."""
-        match name:
-            case "url":
-                return self.url()
-            case "host":
-                return self.host
-            case "port":
-                return str(self.port)
-            case "user":
-                return self.user
-            case "password":
-                return self.password
-            case "caFile":
-                return self.trust.file if self.trust is not None else ""
+        return self.url() if name == "url" else self.common_field(name)

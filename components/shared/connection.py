@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
 
 import pulumi
 
 from components.shared.component import Surroundings
 from components.shared.configuration import config_map_of_outputs
 from components.shared.pods import Trust
+
+CommonField = Literal["host", "port", "user", "password", "caFile"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +40,36 @@ class Connection:
     def endpoint(self) -> pulumi.Output[str]:
         """The server's address as `host:port`."""
         return pulumi.Output.concat(self.host, f":{self.port}")
+
+    def address(self, scheme: str, tail: str) -> pulumi.Output[str]:
+        """Return `scheme://user:password@host:port` with a tail, the user and the password quoted; a secret.
+
+        Args:
+            scheme: such as `postgresql`.
+            tail: what follows the port: path and query.
+        """
+
+        def build(values: list[str]) -> str:
+            host, password = values
+            return (
+                f"{scheme}://{quote(self.user, safe='')}:{quote(password, safe='')}@{host}:{self.port}{tail}"
+            )
+
+        return pulumi.Output.secret(pulumi.Output.all(self.host, self.password).apply(build))
+
+    def common_field(self, name: CommonField) -> pulumi.Input[str]:
+        """Return what an environment variable holds that asks for a field which every store has."""
+        match name:
+            case "host":
+                return self.host
+            case "port":
+                return str(self.port)
+            case "user":
+                return self.user
+            case "password":
+                return self.password
+            case "caFile":
+                return self.trust.file if self.trust is not None else ""
 
 
 def external_trust(
