@@ -1,6 +1,6 @@
 """What `pulumi up` and `pulumi preview` run."""
 
-import sys
+import pulumi
 
 from stacks.config.problems import SettingsError
 from stacks.program import run
@@ -8,6 +8,5 @@ from stacks.program import run
 try:
     run()
 except SettingsError as error:
-    # The engine shows what stands on stderr; a traceback would bury the place in the stack file.
-    sys.stderr.write(f"{error.text()}\n")
-    sys.exit(2)
+    # The engine shows a RunError as its text alone; a traceback would bury the place in the stack file.
+    raise pulumi.RunError(f"this stack cannot be used:\n{error.text()}") from None

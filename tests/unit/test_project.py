@@ -57,7 +57,7 @@ def test_default_providers_are_off_and_no_backend_is_prescribed() -> None:
     assert "backend" not in project
 
 
-def test_the_entry_of_the_program_imports_only_stacks() -> None:
+def test_the_entry_of_the_program_imports_only_stacks_and_the_sdk() -> None:
     imported: set[str] = set()
     for node in ast.walk(ast.parse((ROOT / "__main__.py").read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -65,7 +65,7 @@ def test_the_entry_of_the_program_imports_only_stacks() -> None:
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module or "")
     packages = {name.partition(".")[0] for name in imported}
-    assert packages - sys.stdlib_module_names == {"stacks"}
+    assert packages - sys.stdlib_module_names == {"stacks", "pulumi"}
 
 
 @pytest.mark.parametrize("path", tracked("*.py"), ids=lambda path: str(path.relative_to(ROOT)))
