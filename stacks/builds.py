@@ -4,43 +4,36 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from components.image.section import BuildImage, ImageSection
-from stacks.config.problems import Problem, SettingsError
+from stacks.rules import KeyPath, Violation
 from stacks.settings import Settings
 
 
-def require_build_contexts(settings: Settings, project: Path) -> None:
-    """Refuse a build without its folder or its Dockerfile.
+def missing_build_contexts(settings: Settings, project: Path) -> list[Violation]:
+    """Return every build that lacks its folder or its Dockerfile.
 
     Args:
         settings: the stack.
         project: the folder that paths of the stack file start from.
-
-    Raises:
-        SettingsError: with every image that could not be built.
     """
-    problems = [
-        Problem(
-            key=f"slipway:{key}.{missing}",
-            where=None,
-            what=f"no such {'folder' if missing == 'context' else 'file'}",
-            why="There would be nothing to build the image from.",
-            remedy="Write a folder relative to that of Pulumi.yaml, and the path of its Dockerfile in it.",
-            value=getattr(image, missing),
+    return [
+        Violation(
+            (*path, missing),
+            f"no such {'folder' if missing == 'context' else 'file'}",
+            "There would be nothing to build the image from.",
+            "Write a folder relative to that of Pulumi.yaml, and the path of its Dockerfile in it.",
         )
-        for key, image in _images(settings)
+        for path, image in _images(settings)
         if isinstance(image, BuildImage) and (missing := _missing(image, project)) is not None
     ]
-    if problems:
-        raise SettingsError(problems)
 
 
-def _images(settings: Settings) -> Iterator[tuple[str, ImageSection]]:
-    """Yield the key and the section of every image that a service runs."""
+def _images(settings: Settings) -> Iterator[tuple[KeyPath, ImageSection]]:
+    """Yield the keys and the section of every image that a service runs."""
     if any(service.image is None for service in settings.services.values()):
-        yield "image", settings.image
+        yield ("image",), settings.image
     for name, service in settings.services.items():
         if service.image is not None:
-            yield f"services.{name}.image", service.image
+            yield ("services", name, "image"), service.image
 
 
 def _missing(image: BuildImage, project: Path) -> str | None:

@@ -4,7 +4,7 @@ Values come from the configuration that the engine gave; the stack file only say
 whose value there is the one that was given.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -20,7 +20,7 @@ from stacks.config.stackfile import StackFile, read_stack_file, scan_stack_file
 from stacks.config.translate import Source, refusal, translate
 from stacks.config.words import Words
 from stacks.presets import Environment, Preset, preset_for
-from stacks.rules import violations
+from stacks.rules import Violation, violations
 from stacks.settings import Settings
 
 
@@ -73,6 +73,18 @@ def from_pulumi() -> Settings:
     return load_settings(config, secret_keys, _own_file())
 
 
+def refused(found: Iterable[Violation]) -> SettingsError:
+    """Return the error for what only the running program can find, with the places that `from_pulumi` gives.
+
+    Args:
+        found: at least one.
+    """
+    config, secret_keys = engine_config()
+    file = _own_file()
+    sorted_out = _sorted_out(config, secret_keys, file)
+    return SettingsError(_placed(found, _source(Settings, sorted_out, file, None, None)))
+
+
 def _own_file() -> StackFile | None:
     try:
         return read_stack_file(Path(f"Pulumi.{pulumi.get_stack()}.yaml"))
@@ -101,8 +113,7 @@ def engine_config() -> tuple[dict[str, str], frozenset[str]]:
 def _judge(
     config: Mapping[str, str], secret_keys: frozenset[str] | set[str], file: StackFile | None
 ) -> tuple[Settings | None, list[Problem]]:
-    sections: dict[str, Kind] = {name: key.shape.kind for name, key in section(Settings).keys.items()}
-    sorted_out = sort_out(config, frozenset(secret_keys), sections, file)
+    sorted_out = _sorted_out(config, secret_keys, file)
     environment = _environment(sorted_out)
     preset = preset_for(environment) if environment is not None else None
     problems = list(sorted_out.problems)
@@ -117,11 +128,19 @@ def _judge(
     else:
         judged = settings
     if judged is not None:
-        problems += [
-            refusal(found.path, Words(found.what, found.why, found.remedy), source)
-            for found in violations(judged)
-        ]
+        problems += _placed(violations(judged), source)
     return settings, problems
+
+
+def _placed(found: Iterable[Violation], source: Source) -> list[Problem]:
+    return [refusal(one.path, Words(one.what, one.why, one.remedy), source) for one in found]
+
+
+def _sorted_out(
+    config: Mapping[str, str], secret_keys: frozenset[str] | set[str], file: StackFile | None
+) -> Configuration:
+    sections: dict[str, Kind] = {name: key.shape.kind for name, key in section(Settings).keys.items()}
+    return sort_out(config, frozenset(secret_keys), sections, file)
 
 
 def _validate(document: Mapping[str, object], preset: Preset | None) -> Settings:

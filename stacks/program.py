@@ -6,10 +6,10 @@ from pathlib import Path
 import pulumi
 
 from stacks import pending
-from stacks.builds import require_build_contexts
+from stacks.builds import missing_build_contexts
 from stacks.config.namespaces import SECRETS
 from stacks.config.problems import Problem, SettingsError
-from stacks.load import engine_config, from_pulumi
+from stacks.load import engine_config, from_pulumi, refused
 from stacks.outputs import export_outputs
 from stacks.platform import Platform
 from stacks.rules import missing_secrets, warnings
@@ -28,7 +28,8 @@ def run() -> None:
     settings = from_pulumi()
     project = Path.cwd()
     pending.refuse_up(settings)
-    require_build_contexts(settings, project)
+    if missing := missing_build_contexts(settings, project):
+        raise refused(missing)
     given, _ = engine_config()
     _require_secrets(settings, given)
     for warning in (*pending.warnings(settings), *warnings(settings)):
