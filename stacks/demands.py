@@ -6,10 +6,8 @@ from components.namespace.namespace import PodDemand
 from components.postgres import roles as postgres_roles
 from components.postgres.section import InClusterDatabase
 from components.redis.section import InClusterRedis
+from components.workload.workload import MAX_SURGE
 from stacks.settings import Settings
-
-SURGE = 1
-"""Pods that a rollout starts above the wanted number (`maxSurge`)."""
 
 
 def pod_demands(settings: Settings) -> Iterator[PodDemand]:
@@ -19,7 +17,7 @@ def pod_demands(settings: Settings) -> Iterator[PodDemand]:
     and the surge may run already.
     """
     for service in settings.services.values():
-        yield PodDemand(2 * service.scaling.max + SURGE, service.resources)
+        yield PodDemand(2 * service.scaling.max + MAX_SURGE, service.resources)
     if settings.migrations is not None:
         # A Job starts its next try while the pod of the last one may still end.
         yield PodDemand(2, settings.migrations.resources)

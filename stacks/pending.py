@@ -10,11 +10,11 @@ from components.postgres.connection import PostgresConnection
 from components.postgres.section import RdsDatabase
 from components.redis.connection import RedisConnection
 from components.redis.section import ElastiCacheRedis
-from stacks.config.problems import Problem, SettingsError
+from stacks.flows import MANAGED_POSTGRES_PORT, MANAGED_REDIS_PORT
+from stacks.load import refused
+from stacks.rules import KeyPath, Violation
 from stacks.settings import Settings
 
-POSTGRES_PORT = 5432
-REDIS_PORT = 6379
 REDIS_USER = "app"
 
 
@@ -23,22 +23,22 @@ def unknown(what: str) -> str:
     return f"unknown-{what}-000000"
 
 
-def managed_parts(settings: Settings) -> tuple[str, ...]:
+def managed_parts(settings: Settings) -> tuple[KeyPath, ...]:
     """Return the keys of the stack file that name a managed part."""
-    found: list[str] = []
+    found: list[KeyPath] = []
     if isinstance(settings.cluster, EksCluster):
-        found.append("cluster")
+        found.append(("cluster",))
     if isinstance(settings.database, RdsDatabase):
-        found.append("database")
+        found.append(("database",))
     found.extend(
-        f"redis.{name}" for name, instance in settings.redis.items() if isinstance(instance, ElastiCacheRedis)
+        ("redis", name) for name, instance in settings.redis.items() if isinstance(instance, ElastiCacheRedis)
     )
     return tuple(found)
 
 
 def warnings(settings: Settings) -> tuple[str, ...]:
     """Return what a preview must say of the managed parts that the stack names."""
-    parts = managed_parts(settings)
+    parts = [".".join(map(str, path)) for path in managed_parts(settings)]
     if not parts:
         return ()
     return (
@@ -54,26 +54,24 @@ def refuse_up(settings: Settings) -> None:
     """
     if pulumi.runtime.is_dry_run():
         return
-    problems = [
-        Problem(
-            key=f"slipway:{key}",
-            where=None,
-            what="a managed AWS part, which this version describes but does not create yet",
-            why="The workloads would wait for a server that nobody makes.",
-            remedy="Preview this stack, or use an existing cluster with `in-cluster` or `external` stores.",
-            value=None,
+    parts = managed_parts(settings)
+    if parts:
+        raise refused(
+            Violation(
+                path,
+                "a managed AWS part, which this version describes but does not create yet",
+                "The workloads would wait for a server that nobody makes.",
+                "Preview this stack, or use an existing cluster with `in-cluster` or `external` stores.",
+            )
+            for path in parts
         )
-        for key in managed_parts(settings)
-    ]
-    if problems:
-        raise SettingsError(tuple(problems))
 
 
 def rds_connection(section: RdsDatabase) -> PostgresConnection:
     """Return the connection to an RDS instance, its values not known yet."""
     return PostgresConnection(
         host=unknown("rds-host"),
-        port=POSTGRES_PORT,
+        port=MANAGED_POSTGRES_PORT,
         database=section.name,
         user=section.user,
         password=pulumi.Output.secret(unknown("rds-password")),
@@ -85,7 +83,7 @@ def elasticache_connection(instance: str) -> RedisConnection:
     """Return the connection to an ElastiCache replication group, its values not known yet."""
     return RedisConnection(
         host=unknown(f"elasticache-{instance}-host"),
-        port=REDIS_PORT,
+        port=MANAGED_REDIS_PORT,
         user=REDIS_USER,
         password=pulumi.Output.secret(unknown(f"elasticache-{instance}-password")),
         trust=None,

@@ -5,11 +5,10 @@ from collections.abc import Mapping
 import pulumi
 
 from components.postgres.connection import PostgresConnection
+from components.postgres.in_cluster import PART
 from components.postgres.section import ExternalDatabase
 from components.shared.component import Surroundings
 from components.shared.connection import external_trust
-
-NAME = "postgres"
 
 
 def external_postgres(
@@ -32,5 +31,5 @@ def external_postgres(
         database=section.name,
         user=section.user,
         password=secrets[section.password],
-        trust=external_trust(NAME, section.ca, secrets, surroundings, parent=parent),
+        trust=external_trust(PART, section.ca, secrets, surroundings, parent=parent),
     )

@@ -16,6 +16,9 @@ autoscaling = kubernetes.autoscaling.v2
 
 HTTP_PORT = "http"
 METRICS_PORT = "metrics"
+MAX_SURGE = 1
+"""Pods that a rollout starts above the wanted number; with none unavailable, it begins with a new pod."""
+
 REVISION_HISTORY = 3
 """Old ReplicaSets kept; their configuration is gone after a rollout, so that Slipway rolls back by the stack file."""
 
@@ -110,7 +113,7 @@ class Workload(pulumi.ComponentResource):
                 strategy=kubernetes.apps.v1.DeploymentStrategyArgs(
                     type="RollingUpdate",
                     rolling_update=kubernetes.apps.v1.RollingUpdateDeploymentArgs(
-                        max_surge=1, max_unavailable=0
+                        max_surge=MAX_SURGE, max_unavailable=0
                     ),
                 ),
                 revision_history_limit=REVISION_HISTORY,
