@@ -45,7 +45,7 @@ def bind(settings: Settings, service: Service, sources: Sources) -> Bindings:
     Raises:
         KeyError: for a reference to what does not exist; `stacks.rules` refuses that before.
     """
-    plain: dict[str, str] = {}
+    plain: dict[str, str] = dict(service.typed_variables)
     secret: dict[str, pulumi.Input[str]] = {}
     trusts: dict[str, Trust] = {}
     needs: list[pulumi.Resource] = []

@@ -167,7 +167,7 @@ def required_variables_are_given(settings: Settings) -> Iterator[Violation]:
     """A service that refuses to start without a variable would never become ready."""
     for name, service in settings.services.items():
         for index, variable in enumerate(service.requires):
-            if not service.env.get(variable):
+            if not (service.env.get(variable) or service.typed_variables.get(variable)):
                 yield Violation(
                     ("services", name, "requires", index),
                     f"`{variable}` is required but not given",

@@ -135,6 +135,49 @@ class Metrics(Section):
     )
 
 
+CachePreset = Literal[
+    "disabled", "minimal", "simple", "development", "production", "ai-development", "ai-production"
+]
+ResiliencePreset = Literal["simple", "development", "production"]
+
+
+class ApplicationPresets(Section):
+    """What the application itself chooses by one word: it is told the word, and holds the figures behind it.
+
+    The words are those of source 001 (`CACHE_PRESET`, `RESILIENCE_PRESET`).
+    """
+
+    cache: CachePreset | None = Field(
+        default=None,
+        description="How long the application keeps cached values, and its Redis pool: CACHE_PRESET.",
+    )
+    resilience: ResiliencePreset | None = Field(
+        default=None,
+        description="Its retries and circuit breaker for what it calls: RESILIENCE_PRESET.",
+    )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that tell the application."""
+        told = {"CACHE_PRESET": self.cache, "RESILIENCE_PRESET": self.resilience}
+        return {name: word for name, word in told.items() if word is not None}
+
+
+class WebSocket(Section):
+    """How connections that stay open are treated on their way to the service."""
+
+    idle_seconds: int = Field(
+        default=300,
+        ge=121,
+        le=3600,
+        description="Seconds without a message after which one is closed: WEBSOCKET_IDLE_SECONDS.",
+    )
+    affinity: bool = Field(
+        default=False,
+        description="Whether an address stays with one pod; only for services that keep state in the process.",
+    )
+
+
 class Service(Section):
     """One service of the application."""
 
@@ -165,6 +208,12 @@ class Service(Section):
     env: Environment = Field(default_factory=dict, description="Environment variables of the container.")
     requires: tuple[EnvName, ...] = Field(
         default=(), description="Variables without which it refuses to start; each must be given under `env`."
+    )
+    presets: ApplicationPresets = nested(
+        ApplicationPresets, description="What the application chooses by one word, typed here."
+    )
+    websocket: WebSocket | None = Field(
+        default=None, description="How its WebSockets are treated; null where it has none."
     )
     metrics: Metrics | None = Field(
         default=None, description="Where Prometheus reads its figures; null where it has none."
@@ -241,6 +290,29 @@ class Service(Section):
         return self
 
     @model_validator(mode="after")
+    def _nothing_is_told_twice(self) -> Self:
+        for name in self.typed_variables:
+            if name in self.env:
+                raise refuse(
+                    f"{name} stands under `env` and in a typed setting",
+                    why="Which of the two the program was told could only be guessed.",
+                    remedy="Keep the typed one (`presets`, `websocket`) and remove the variable.",
+                    at=("env", name),
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _websockets_need_a_port(self) -> Self:
+        if self.websocket is not None and self.port is None:
+            raise refuse(
+                "WebSockets without a port",
+                why="There is no Service that a client could connect to.",
+                remedy="Remove `websocket`, or give the service a port and the role api or frontend.",
+                at=("websocket",),
+            )
+        return self
+
+    @model_validator(mode="after")
     def _grace_is_long_enough(self) -> Self:
         if self.grace_seconds <= self.pre_stop_seconds:
             raise refuse(
@@ -250,6 +322,12 @@ class Service(Section):
                 at=("graceSeconds",),
             )
         return self
+
+    @property
+    def typed_variables(self) -> dict[str, str]:
+        """The environment variables that come from typed settings, not from `env`."""
+        idle = {} if self.websocket is None else {"WEBSOCKET_IDLE_SECONDS": str(self.websocket.idle_seconds)}
+        return {**self.presets.variables, **idle}
 
     @property
     def autoscaled(self) -> bool:

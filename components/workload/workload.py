@@ -146,12 +146,14 @@ class Workload(pulumi.ComponentResource):
         )
 
     def _service(self, port: int) -> None:
+        websocket = self._section.websocket
         kubernetes.core.v1.Service(
             self._name,
             metadata=self._surroundings.metadata(self._name),
             spec=core.ServiceSpecArgs(
                 selector=self._surroundings.selector(self._name),
                 ports=[core.ServicePortArgs(name=HTTP_PORT, port=port, target_port=HTTP_PORT)],
+                session_affinity="ClientIP" if websocket is not None and websocket.affinity else None,
             ),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.deployment]),
         )

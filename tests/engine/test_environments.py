@@ -28,8 +28,8 @@ def _elsewhere(redis: list[str]) -> dict[str, object]:
         "slipway:database": {
             "kind": "external",
             "host": "db.example.com",
-            "name": "notes",
-            "user": "notes",
+            "name": "chat",
+            "user": "chat",
             "password": "databasePassword",
             "maxConnections": 5000,
         },

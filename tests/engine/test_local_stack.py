@@ -135,7 +135,7 @@ def test_destroy_leaves_nothing(life: _Life) -> None:
 def test_an_up_that_was_killed_is_finished_by_the_next(tmp_path: Path, victim: str) -> None:
     stack = _stack(tmp_path)
     kind = {"postgres": "StatefulSet", "api": "Deployment"}[victim]
-    wanted = (f"kubernetes:apps/v1:{kind}", f"notes-local/{victim}")
+    wanted = (f"kubernetes:apps/v1:{kind}", f"chat-local/{victim}")
     child = ChildUp(stack, {DELAYS: json.dumps({f"{kind} {victim}": 60})})
     child.kill_when(lambda: wanted in set(stack.cloud.objects()))
 

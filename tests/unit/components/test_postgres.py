@@ -174,8 +174,8 @@ def test_the_roles_job_connects_as_administrator_and_verifies_the_server() -> No
         "PGUSER": "postgres",
         "PGSSLMODE": "verify-full",
         "PGSSLROOTCERT": "/etc/slipway/tls/postgres/ca.crt",
-        "APP_DATABASE": "notes",
-        "APP_USER": "notes",
+        "APP_DATABASE": "chat",
+        "APP_USER": "chat",
     }
 
 

@@ -54,11 +54,11 @@ def test_names_of_secrets_are_keyed_with_32_random_bytes_that_are_secret() -> No
 
 
 def test_a_server_is_named_as_pods_of_its_own_and_of_other_namespaces_call_it() -> None:
-    assert service_dns_names("postgres", "notes-local") == [
+    assert service_dns_names("postgres", "chat-local") == [
         "postgres",
-        "postgres.notes-local",
-        "postgres.notes-local.svc",
-        "postgres.notes-local.svc.cluster.local",
+        "postgres.chat-local",
+        "postgres.chat-local.svc",
+        "postgres.chat-local.svc.cluster.local",
     ]
 
 
@@ -66,7 +66,7 @@ def test_a_server_is_named_as_pods_of_its_own_and_of_other_namespaces_call_it() 
 def test_a_server_has_a_certificate_of_the_stacks_authority_for_its_names(server: str) -> None:
     found = shipped("local")
     request = found.one("tls:index/certRequest:CertRequest", server)
-    assert request.get("dnsNames") == service_dns_names(server, "notes-local")
+    assert request.get("dnsNames") == service_dns_names(server, "chat-local")
     assert request.get("subject") == {"commonName": server}
     signed = found.one("tls:index/locallySignedCert:LocallySignedCert", server)
     assert signed.get("allowedUses") == ["digital_signature", "key_encipherment", "server_auth"]
@@ -82,7 +82,7 @@ def test_the_authority_lives_ten_years_and_signs_certificates_only() -> None:
     assert authority.get("isCaCertificate") is True
     assert authority.get("allowedUses") == ["cert_signing", "crl_signing"]
     assert authority.get("validityPeriodHours") == 10 * 365 * 24
-    assert authority.get("subject") == {"commonName": "notes internal authority", "organization": "notes"}
+    assert authority.get("subject") == {"commonName": "chat internal authority", "organization": "chat"}
 
 
 def test_every_key_is_elliptic_and_kept_as_a_secret() -> None:

@@ -1,10 +1,10 @@
 """What a service may say of itself: its role, its ports, its probes, its time to stop."""
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from components.workload.section import Probe, Scaling, Service
+from components.workload.section import CachePreset, Probe, ResiliencePreset, Scaling, Service
 from tests.support.sections import accept, refusal
 from tests.support.stacks import PROBES, RESOURCES
 
@@ -165,3 +165,39 @@ def test_a_map_that_is_no_reference_is_refused(value: object) -> None:
 @pytest.mark.parametrize("name", ["", "1X", "A-B", "A B", "A="])
 def test_a_variable_has_a_name_that_shells_take(name: str) -> None:
     assert "should match pattern" in refusal(Service, {**API, "env": {name: "x"}})
+
+
+@pytest.mark.parametrize(
+    ("preset", "words"), [("cache", get_args(CachePreset)), ("resilience", get_args(ResiliencePreset))]
+)
+def test_a_preset_of_the_application_is_a_known_word_and_reaches_it_as_a_variable(
+    preset: str, words: tuple[str, ...]
+) -> None:
+    for word in words:
+        found = accept(Service, {**API, "presets": {preset: word}})
+        assert found.typed_variables == {f"{preset.upper()}_PRESET": word}
+    assert "Input should be" in refusal(Service, {**API, "presets": {preset: "fast"}})
+
+
+def test_without_presets_and_websockets_the_application_is_told_nothing() -> None:
+    assert accept(Service, API).typed_variables == {}
+
+
+@pytest.mark.parametrize(("seconds", "legal"), [(120, False), (121, True), (3600, True), (3601, False)])
+def test_a_quiet_websocket_stays_open_for_more_than_two_minutes(seconds: int, legal: bool) -> None:
+    websocket = {**API, "websocket": {"idleSeconds": seconds}}
+    assert (refusal(Service, websocket) == "") == legal
+    if legal:
+        assert accept(Service, websocket).typed_variables == {"WEBSOCKET_IDLE_SECONDS": str(seconds)}
+
+
+def test_websockets_need_a_port() -> None:
+    assert "WebSockets without a port | There is no Service" in refusal(Service, {**WORKER, "websocket": {}})
+
+
+def test_a_variable_is_told_once_by_a_typed_setting_or_by_env() -> None:
+    typed = {**API, "websocket": {"idleSeconds": 300}}
+    assert refusal(Service, {**typed, "env": {"WEBSOCKET_IDLE": "1"}}) == ""
+    text = refusal(Service, {**typed, "env": {"WEBSOCKET_IDLE_SECONDS": "600"}})
+    assert "WEBSOCKET_IDLE_SECONDS stands under `env` and in a typed setting" in text
+    assert "Keep the typed one" in text

@@ -48,7 +48,7 @@ def test_the_text_of_an_error_is_where_what_why_and_remedy(
         "  Too large.\n"
         "  It is outside what is possible or makes sense here: it would fail later, at the API or under load.\n"
         "  Write a whole number from 1 to 500: pods at the most.\n"
-        "Pulumi.dev.yaml:177:3  slipway:bakup\n"
+        "Pulumi.dev.yaml:179:3  slipway:bakup\n"
         "  Unknown section.\n"
         "  Nothing would read it: what it is meant to set would keep its default.\n"
         "  Did you mean `slipway:backup`?\n"
@@ -267,7 +267,7 @@ def test_the_whole_configuration_of_the_engine_is_read_unknown_keys_included(eng
         from_pulumi()
     assert the_only(list(refused.value.problems)).where is None
     write(engine, FULL.read_text().replace("slipway:budget:", "slipway:monitorng: {}\n  slipway:budget:"))
-    with pytest.raises(SettingsError, match="Pulumi.dev.yaml:182:3  slipway:monitorng"):
+    with pytest.raises(SettingsError, match="Pulumi.dev.yaml:184:3  slipway:monitorng"):
         from_pulumi()
     write(engine, "no: [yaml")
     with pytest.raises(SettingsError, match="slipway:monitorng"):

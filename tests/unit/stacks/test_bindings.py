@@ -18,6 +18,12 @@ from tests.support.stacks import (
     settings_of,
 )
 
+WORKER_TEXT = {
+    "CACHE_PRESET": "development",
+    "ENVIRONMENT": "local",
+    "LOG_LEVEL": "info",
+    "RESILIENCE_PRESET": "development",
+}
 NOTHING = Sources(secrets={}, database=None, redis={})
 
 
@@ -25,7 +31,7 @@ def test_plain_text_and_addresses_of_services_stand_in_a_config_map() -> None:
     changes = {"services.worker.env.API_URL": {"service": "api"}, "services.worker.env.PORT": 8000}
     found = recorded("local", changes)
     assert found.one(CONFIG_MAP, "worker-env").get("data") == {
-        "LOG_LEVEL": "info",
+        **WORKER_TEXT,
         "API_URL": "http://api:8000",
         "PORT": "8000",
     }
@@ -38,7 +44,7 @@ def test_whatever_refers_to_the_database_stands_in_a_secret(field: str) -> None:
     stored: Any = found.one(SECRET_TYPE, "worker-env").get("stringData")
     plain: Any = found.one(CONFIG_MAP, "worker-env").get("data")
     assert "X" in stored
-    assert plain == {"LOG_LEVEL": "info"}
+    assert plain == WORKER_TEXT
 
 
 def test_a_program_is_told_by_objects_and_never_by_its_own_manifest() -> None:

@@ -115,9 +115,9 @@ def test_services_share_the_applications_image_unless_they_name_their_own() -> N
     found = recorded("local", {"services.worker.image": other, "services.web": {**WEB, "image": built}})
     named = images(found)
     assert named["worker"] == "ghcr.io/acme/worker:v2"
-    assert re.fullmatch(r"notes-app:[0-9a-f]{10}", str(named["api"]))
-    assert re.fullmatch(r"notes-web:[0-9a-f]{10}", str(named["web"]))
-    assert found.outputs["images"] == {name: named[name] for name in ("api", "worker", "web")}
+    assert re.fullmatch(r"chat-app:[0-9a-f]{10}", str(named["api"]))
+    assert re.fullmatch(r"chat-web:[0-9a-f]{10}", str(named["web"]))
+    assert found.outputs["images"] == {name: named[name] for name in ("api", "frontend", "worker", "web")}
     worker = found.one(CRON_JOB, "purge").get(
         "spec", "jobTemplate", "spec", "template", "spec", "containers", 0
     )

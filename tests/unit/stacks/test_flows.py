@@ -31,6 +31,10 @@ DNS_RULE = {
     ],
     "ports": DNS,
 }
+PROMETHEUS = {
+    "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
+    "namespaceSelector": {"matchLabels": {}},
+}
 ANYWHERE = {"ipBlock": {"cidr": "0.0.0.0/0"}}
 
 
@@ -40,7 +44,7 @@ def tcp(port: int) -> list[dict[str, Any]]:
 
 def pods(part: str) -> dict[str, Any]:
     return {
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": part, "app.kubernetes.io/part-of": "notes"}}
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": part, "app.kubernetes.io/part-of": "chat"}}
     }
 
 
@@ -52,6 +56,10 @@ def policy(found: Record, part: str) -> dict[str, Any]:
 
 def to(part: str, port: int) -> dict[str, Any]:
     return {"to": [pods(part)], "ports": tcp(port)}
+
+
+def figures(port: int) -> dict[str, Any]:
+    return {"from": [PROMETHEUS], "ports": tcp(port)}
 
 
 def from_(part: str, port: int) -> dict[str, Any]:
@@ -84,7 +92,11 @@ def test_the_policies_of_the_local_stack_are_these_and_no_more() -> None:
     stores = [to("postgres", 5432), to("redis-cache", 6379)]
     for part in programs:
         assert policy(found, part)["egress"] == [DNS_RULE, *stores], part
-        assert policy(found, part)["ingress"] == []
+    assert policy(found, "api")["ingress"] == [figures(8000), from_("frontend", 8000)]
+    assert policy(found, "worker")["ingress"] == [figures(9090)]
+    assert policy(found, "frontend")["egress"] == [DNS_RULE, to("api", 8000)]
+    for part in ("frontend", "migrate", "purge"):
+        assert policy(found, part)["ingress"] == [], part
     assert policy(found, "postgres")["ingress"] == [
         from_(part, 5432) for part in (*programs, "postgres-roles")
     ]
@@ -96,8 +108,9 @@ def test_the_policies_of_the_local_stack_are_these_and_no_more() -> None:
 
 def test_a_service_with_routes_is_reached_from_anywhere_on_its_own_port_only() -> None:
     found = shipped("prod")
-    assert policy(found, "api")["ingress"] == [{"from": [ANYWHERE], "ports": tcp(8000)}]
-    assert policy(found, "worker")["ingress"] == []
+    anywhere = {"from": [ANYWHERE], "ports": tcp(8000)}
+    assert policy(found, "api")["ingress"] == [anywhere, figures(8000), from_("frontend", 8000)]
+    assert policy(found, "worker")["ingress"] == [figures(9090)]
 
 
 def test_managed_stores_are_reached_at_their_port() -> None:
@@ -128,24 +141,21 @@ def test_the_internet_is_every_public_address_by_https() -> None:
 @pytest.mark.parametrize(("metrics", "port"), [({}, 8000), ({"port": 9090}, 9090)])
 def test_prometheus_may_read_the_figures_from_any_namespace(metrics: dict[str, int], port: int) -> None:
     found = recorded("local", {**ALONE, "services.web.metrics": metrics})
-    peer = {
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "prometheus"}},
-        "namespaceSelector": {"matchLabels": {}},
-    }
-    assert policy(found, "web")["ingress"] == [{"from": [peer], "ports": tcp(port)}]
+    assert policy(found, "web")["ingress"] == [{"from": [PROMETHEUS], "ports": tcp(port)}]
 
 
 def test_a_service_that_is_told_of_another_may_call_it_and_nobody_else_may() -> None:
-    frontend = {
+    caller = {
         "role": "frontend",
-        "port": 8501,
+        "port": 8080,
         "probes": PROBES,
         "resources": RESOURCES,
-        "env": {"API_BASE_URL": {"service": "api"}},
+        "env": {"API_BASE_URL": {"service": "called"}},
     }
-    found = recorded("local", {"services.frontend": frontend})
-    assert policy(found, "api")["ingress"] == [from_("frontend", 8000)]
-    assert policy(found, "frontend")["egress"] == [DNS_RULE, to("api", 8000)]
+    called = {"role": "api", "port": 8000, "probes": PROBES, "resources": RESOURCES}
+    found = recorded("local", {**ALONE, "services": {"caller": caller, "called": called}})
+    assert policy(found, "called")["ingress"] == [from_("caller", 8000)]
+    assert policy(found, "caller")["egress"] == [DNS_RULE, to("called", 8000)]
 
 
 def flow_set(environment: str, changes: dict[str, Any]) -> set[Flow]:
@@ -207,6 +217,7 @@ def test_a_job_has_the_flows_of_its_service_and_no_callers() -> None:
 
 
 def test_a_worker_is_never_called_and_shows_figures_only_on_a_port_of_its_own() -> None:
-    assert not [flow for flow in flow_set("local", {}) if flow.target == PartPeer("worker")]
-    figures = flow_set("local", {"services.worker.metrics": {"port": 9090}})
-    assert Flow(PROMETHEUS_PEER, PartPeer("worker"), 9090) in figures
+    silent = flow_set("local", {"services.worker.metrics": REMOVED})
+    assert not [flow for flow in silent if flow.target == PartPeer("worker")]
+    shown = [flow for flow in flow_set("local", {}) if flow.target == PartPeer("worker")]
+    assert shown == [Flow(PROMETHEUS_PEER, PartPeer("worker"), 9090)]

@@ -98,7 +98,7 @@ def test_no_pod_gets_a_token_or_the_addresses_of_its_neighbours(environment: str
 def test_no_service_account_brings_a_token_and_nothing_grants_rights(environment: str) -> None:
     objects = kubernetes_objects(shipped(environment))
     accounts = [one for one in objects if one.type.endswith(":ServiceAccount")]
-    assert {one.name for one in accounts} == {"api", "worker"}
+    assert {one.name for one in accounts} == {"api", "frontend", "worker"}
     assert all(one.get("automountServiceAccountToken") is False for one in accounts)
     assert not [one.urn for one in objects if "rbac" in one.type]
 
@@ -112,6 +112,7 @@ def test_each_program_runs_as_the_account_of_its_service(environment: str) -> No
     }
     assert accounts == {
         "Deployment/api": "api",
+        "Deployment/frontend": "frontend",
         "Deployment/worker": "worker",
         "Job/migrate": "api",
         "CronJob/purge": "worker",
@@ -120,7 +121,7 @@ def test_each_program_runs_as_the_account_of_its_service(environment: str) -> No
 
 @EVERY
 def test_the_namespace_is_restricted_in_every_mode(environment: str) -> None:
-    namespace = shipped(environment).one("kubernetes:core/v1:Namespace", f"notes-{environment}")
+    namespace = shipped(environment).one("kubernetes:core/v1:Namespace", f"chat-{environment}")
     labels: Any = namespace.get("metadata", "labels")
     assert {key: value for key, value in labels.items() if key.startswith("pod-security")} == {
         "pod-security.kubernetes.io/enforce": "restricted",
@@ -136,11 +137,11 @@ def test_the_namespace_is_restricted_in_every_mode(environment: str) -> None:
 @EVERY
 def test_every_namespaced_object_stands_in_the_stacks_namespace_and_waits_for_it(environment: str) -> None:
     found = shipped(environment)
-    namespace = found.one("kubernetes:core/v1:Namespace", f"notes-{environment}")
+    namespace = found.one("kubernetes:core/v1:Namespace", f"chat-{environment}")
     others = [one for one in kubernetes_objects(found) if one != namespace]
     assert len(others) > 10
     for one in others:
-        assert one.get("metadata", "namespace") == f"notes-{environment}", one.urn
+        assert one.get("metadata", "namespace") == f"chat-{environment}", one.urn
         assert namespace.urn in one.dependencies, one.urn
 
 
@@ -150,7 +151,7 @@ def test_pods_are_selected_by_labels_that_they_have_and_that_never_change(enviro
     for one in (*found.of_type(DEPLOYMENT), *found.of_type(STATEFUL_SET)):
         selected: Any = one.get("spec", "selector", "matchLabels")
         labels: Any = one.get("spec", "template", "metadata", "labels")
-        assert selected == {"app.kubernetes.io/name": one.name, "app.kubernetes.io/part-of": "notes"}
+        assert selected == {"app.kubernetes.io/name": one.name, "app.kubernetes.io/part-of": "chat"}
         assert selected.items() <= labels.items()
 
 

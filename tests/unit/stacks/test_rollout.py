@@ -58,9 +58,9 @@ def test_figures_have_a_port_of_their_own_only_where_it_is_another(
 @EVERY
 def test_a_worker_has_no_service_and_its_own_resources(environment: str) -> None:
     found = shipped(environment)
-    assert {one.name for one in found.of_type(SERVICE)} & {"api", "worker"} == {"api"}
+    assert {one.name for one in found.of_type(SERVICE)} & {"api", "frontend", "worker"} == {"api", "frontend"}
     worker: Any = found.one(DEPLOYMENT, "worker").get("spec", "template", "spec", "containers", 0)
-    assert "ports" not in worker
+    assert [port["name"] for port in worker["ports"]] == ["metrics"]
     wanted = settings_of(environment).services["worker"].resources
     assert worker["resources"]["requests"] == {"cpu": wanted.requests.cpu, "memory": wanted.requests.memory}
     assert worker["command"] == ["python", "-m", "slipway_app.worker"]
@@ -70,9 +70,17 @@ def test_a_worker_has_no_service_and_its_own_resources(environment: str) -> None
 def test_every_program_waits_for_the_migration(environment: str) -> None:
     found = shipped(environment)
     waiting = [*found.of_type(DEPLOYMENT), *found.of_type(CRON_JOB)]
-    assert {one.name for one in waiting} == {"api", "worker", "purge"}
+    assert {one.name for one in waiting} == {"api", "frontend", "worker", "purge"}
     for one in waiting:
         assert found.one(JOB, "migrate").urn in one.dependencies, one.urn
+
+
+@pytest.mark.parametrize(("websocket", "affinity"), [({}, None), ({"affinity": True}, "ClientIP")])
+def test_an_address_stays_with_one_pod_only_where_websockets_ask_for_it(
+    websocket: dict[str, Any], affinity: str | None
+) -> None:
+    found = recorded("local", {"services.api.websocket": websocket})
+    assert found.one(SERVICE, "api").get("spec", "sessionAffinity") == affinity
 
 
 def test_without_a_migration_nothing_waits_for_one() -> None:
@@ -239,7 +247,7 @@ def test_replicas_are_given_exactly_where_no_autoscaler_sets_them(environment: s
 def test_a_fixed_number_of_pods_has_replicas_and_no_autoscaler() -> None:
     found = recorded("prod", {"services.worker.scaling": {"min": 3, "max": 3}})
     assert found.one(DEPLOYMENT, "worker").get("spec", "replicas") == 3
-    assert {one.name for one in found.of_type(HPA)} == {"api"}
+    assert {one.name for one in found.of_type(HPA)} == {"api", "frontend"}
 
 
 @EVERY
@@ -344,7 +352,7 @@ def test_what_runs_is_named_as_strictly_as_the_environment_asks(environment: str
         .one(DEPLOYMENT, "api")
         .get("spec", "template", "spec", "containers", 0, "image")
     )
-    repository = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/notes"
+    repository = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/chat"
     assert image == f"{repository}{'@' if release == DIGEST else ':'}{release}"
 
 

@@ -57,7 +57,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "local",
         {"services.api.env.OTHER_URL": {"service": "other"}},
         "slipway:services.api.env.OTHER_URL.service: there is no service `other` with a port | Nothing would answer"
-        " at that address. | Name one of `api`.",
+        " at that address. | Name one of `api`, `frontend`.",
     ),
     "a service without a port": (
         "local",
@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "local",
         {"migrations.service": "web"},
         "slipway:migrations.service: there is no service `web` | Its image and environment would be unknown."
-        " | Name one of `api`, `worker`.",
+        " | Name one of `api`, `frontend`, `worker`.",
     ),
     "a CronJob of no service": (
         "local",

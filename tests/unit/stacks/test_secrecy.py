@@ -55,7 +55,14 @@ def test_no_secret_stands_in_a_config_map_a_pod_or_an_output(environment: str) -
 
 
 def test_a_config_map_holds_the_text_of_the_stack_file_and_nothing_else(up: Run) -> None:
-    assert up.resources[(CONFIG_MAP, "api-env")]["data"] == {"LOG_LEVEL": "info"}
+    assert up.resources[(CONFIG_MAP, "api-env")]["data"] == {
+        "CACHE_PRESET": "development",
+        "ENABLE_WORK": "true",
+        "ENVIRONMENT": "local",
+        "LOG_LEVEL": "info",
+        "RESILIENCE_PRESET": "development",
+        "WEBSOCKET_IDLE_SECONDS": "300",
+    }
     assert set(up.resources[(SECRET_TYPE, "api-env")]["stringData"]) == {
         "DATABASE_URL",
         "JWT_SECRET",
@@ -66,7 +73,7 @@ def test_a_config_map_holds_the_text_of_the_stack_file_and_nothing_else(up: Run)
 def test_services_are_told_where_the_stores_are(up: Run) -> None:
     told = up.resources[(SECRET_TYPE, "worker-env")]["stringData"]
     assert re.fullmatch(
-        r"postgresql://notes:unknown-postgres-app-result-[0-9a-f]{6}@postgres:5432/notes"
+        r"postgresql://chat:unknown-postgres-app-result-[0-9a-f]{6}@postgres:5432/chat"
         r"\?sslmode=verify-full&sslrootcert=/etc/slipway/tls/postgres/ca\.crt",
         told["DATABASE_URL"],
     )

@@ -59,7 +59,7 @@ def test_the_cluster_is_the_one_that_the_stack_file_names() -> None:
     provider = shipped("local").one("pulumi:providers:kubernetes", "kubernetes")
     assert provider.get("kubeconfig") == "~/.kube/config"
     assert provider.get("context") == "kind-slipway"
-    assert provider.get("clusterIdentifier") == "notes-local"
+    assert provider.get("clusterIdentifier") == "chat-local"
     stated = {key: value for key, value in provider.inputs.items() if value in ("true", "false")}
     assert stated == {
         "enableServerSideApply": "true",
@@ -82,18 +82,20 @@ def test_a_program_below_stacks_reads_neither_configuration_nor_clock_nor_shell(
 
 
 def test_outputs_say_where_things_are_and_how_to_look_at_them() -> None:
-    kubectl = "kubectl --kubeconfig ~/.kube/config --context kind-slipway --namespace notes-local"
+    kubectl = "kubectl --kubeconfig ~/.kube/config --context kind-slipway --namespace chat-local"
     found = dict(shipped("local").outputs)
     shown: Any = found.pop("images")
-    assert set(shown) == {"api", "worker"}
+    assert set(shown) == {"api", "frontend", "worker"}
     assert found == {
         "environment": "local",
-        "namespace": "notes-local",
+        "namespace": "chat-local",
         "urls": {},
         "commands": {
             "status": f"{kubectl} get pods,hpa,jobs",
             "logs-api": f"{kubectl} logs deployment/api --follow",
             "open-api": f"{kubectl} port-forward service/api 8000:8000",
+            "logs-frontend": f"{kubectl} logs deployment/frontend --follow",
+            "open-frontend": f"{kubectl} port-forward service/frontend 8501:8501",
             "logs-worker": f"{kubectl} logs deployment/worker --follow",
         },
     }
@@ -101,7 +103,10 @@ def test_outputs_say_where_things_are_and_how_to_look_at_them() -> None:
 
 def test_outputs_name_the_addresses_of_routes_and_the_namespace_that_was_chosen() -> None:
     found = recorded("prod", {"app.namespace": "shop"}).outputs
-    assert found["urls"] == {"api": ["https://api.notes.example.com/"]}
+    assert found["urls"] == {
+        "api": ["https://api.chat.example.com/"],
+        "frontend": ["https://chat.example.com/"],
+    }
     assert found["namespace"] == "shop"
     commands: Any = found["commands"]
     assert commands["status"] == "kubectl --namespace shop get pods,hpa,jobs"
