@@ -1,10 +1,10 @@
 """${message}."""
 
 from alembic import op
-import sqlalchemy as sa
 
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
+phase = "expand"  # or "contract": see migrations/README.md
 
 
 def upgrade() -> None:

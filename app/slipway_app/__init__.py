@@ -1,1 +1,1 @@
-"""A small service to deploy: notes in PostgreSQL, a cache and a queue in Redis, a worker, a clean-up job."""
+"""A chat service to deploy: an API, a worker that answers, a frontend; PostgreSQL and Redis behind them."""

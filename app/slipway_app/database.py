@@ -1,10 +1,11 @@
-"""The notes in PostgreSQL, through one connection pool a process."""
+"""PostgreSQL, through one pool of connections a process. The queries stand beside what they are about.
 
-from datetime import datetime
-from typing import Any, NamedTuple
+An outage of the database must be short for its clients: they get 503 soon, and the pool heals by itself.
+"""
+
+from typing import Any
 
 from psycopg import AsyncConnection
-from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
 from slipway_app.settings import DatabaseSettings
@@ -13,16 +14,8 @@ type Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 
 CONNECT_TIMEOUT_SECONDS = 5
 """How long a request waits for a connection: shorter than a client would wait for the answer."""
-
-
-class Note(NamedTuple):
-    """A row of the table `notes`."""
-
-    id: int
-    text: str
-    created_at: datetime
-    words: int | None
-    """Counted by the worker; None until then."""
+STATEMENT_TIMEOUT_SECONDS = 15
+"""No query of this application takes longer; one that hangs must not hold a connection for ever."""
 
 
 def create_pool(settings: DatabaseSettings) -> Pool:
@@ -38,63 +31,17 @@ def create_pool(settings: DatabaseSettings) -> Pool:
         reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
         # A database that was restarted leaves dead connections in the pool: each is tried before it is lent.
         check=AsyncConnectionPool.check_connection,
+        configure=_configure,
         open=False,
     )
 
 
-async def insert_note(pool: Pool, text: str) -> Note:
-    """Store a new note and return it as stored."""
-    async with pool.connection() as connection, connection.cursor(row_factory=class_row(Note)) as cursor:
-        await cursor.execute(
-            "INSERT INTO notes (text) VALUES (%s) RETURNING id, text, created_at, words", [text]
-        )
-        note = await cursor.fetchone()
-        if note is None:
-            raise RuntimeError("INSERT ... RETURNING gave no row")
-        return note
-
-
-async def find_note(pool: Pool, note_id: int) -> Note | None:
-    """Return the note of this number, or None."""
-    async with pool.connection() as connection, connection.cursor(row_factory=class_row(Note)) as cursor:
-        await cursor.execute("SELECT id, text, created_at, words FROM notes WHERE id = %s", [note_id])
-        return await cursor.fetchone()
-
-
-async def delete_note(pool: Pool, note_id: int) -> bool:
-    """Delete the note of this number; return whether there was one."""
-    async with pool.connection() as connection:
-        return (await connection.execute("DELETE FROM notes WHERE id = %s", [note_id])).rowcount == 1
-
-
-async def count_words(pool: Pool, note_id: int | None = None, limit: int = 100) -> list[int]:
-    """Count the words of notes that have no count yet; return their numbers.
-
-    Args:
-        note_id: only this note; None takes the oldest ones.
-        limit: how many at most.
-    """
-    async with pool.connection() as connection:
-        # SKIP LOCKED: two workers never wait for each other.
-        cursor = await connection.execute(
-            """
-            UPDATE notes SET words = cardinality(regexp_split_to_array(btrim(text), '\\s+'))
-            WHERE id IN (SELECT id FROM notes WHERE words IS NULL AND (%(id)s::bigint IS NULL OR id = %(id)s)
-                         ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-            RETURNING id
-            """,
-            {"id": note_id, "limit": limit},
-        )
-        return [row[0] for row in await cursor.fetchall()]
-
-
-async def purge_notes(pool: Pool, older_than_days: int) -> int:
-    """Delete notes that were created more than this many days ago; return how many."""
-    async with pool.connection() as connection:
-        cursor = await connection.execute(
-            "DELETE FROM notes WHERE created_at < now() - make_interval(days => %s)", [older_than_days]
-        )
-        return cursor.rowcount
+async def _configure(connection: AsyncConnection[tuple[Any, ...]]) -> None:
+    # By a command, not by `options` at connection time: a connection pooler in between would refuse that.
+    await connection.execute(
+        "SELECT set_config('statement_timeout', %s, false)", [f"{STATEMENT_TIMEOUT_SECONDS}s"]
+    )
+    await connection.commit()
 
 
 async def answers(pool: Pool) -> bool:

@@ -1,72 +1,91 @@
-"""The cache and the queue in Redis. Nothing is stored there only: every function here may fail without loss.
+"""Redis, which every request can do without: what it keeps is in PostgreSQL too, or may be forgotten.
 
-Only commands on keys, strings and lists are used, so that the Redis user needs no more rights than these.
+After an error Redis is left alone for a moment, so that an outage slows down one request a second, not all.
+RESP2 by intent: RESP3 begins with a command that a restricted user may not have.
 """
 
-import json
-from datetime import datetime
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Coroutine
+from typing import Literal
 
-from redis.asyncio import Redis
+from pydantic import SecretStr
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError, RedisError
 
-from slipway_app.database import Note
-from slipway_app.settings import WorkerSettings
+from slipway_app import metrics
 
-QUEUE = "notes:to-count"
-HEARTBEAT = "worker:heartbeat"
-TIMEOUT_SECONDS = 2.0
+TIMEOUT_SECONDS = 0.5
+"""How long a request waits for Redis, which answers within a millisecond or is ill."""
+PAUSE_SECONDS = 1.0
+"""How long Redis is left alone after an error."""
+Server = Literal["cache", "queue"]
+logger = logging.getLogger(__name__)
+_ask_again_at: dict[str, float] = {}
+"""For each server that failed: from when on, by the monotonic clock, one call may try again."""
 
 
-def create_client(settings: WorkerSettings) -> "Redis":
+def create_client(url: SecretStr, *, connections: int, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:
     """Make a client that connects when it is first used.
 
-    RESP2 by intent: RESP3 starts with commands that a restricted user may not have.
+    Args:
+        url: a redis-py URL.
+        connections: how many it may hold at once; a caller waits for a free one.
+        timeout_seconds: for an answer. A blocking command needs more than it blocks.
     """
-    return Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # its keyword arguments are untyped
-        settings.redis_url.get_secret_value(),
+    pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped keywords
+        url.get_secret_value(),
         protocol=2,
         decode_responses=True,
+        max_connections=connections,
+        timeout=timeout_seconds,
         socket_connect_timeout=TIMEOUT_SECONDS,
-        socket_timeout=TIMEOUT_SECONDS,
+        socket_timeout=timeout_seconds,
+        # One new try, at once: for a connection that died since it was last used. Not after a timeout.
+        retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),
+        health_check_interval=30,
     )
+    return Redis.from_pool(pool)
 
 
-async def cached_note(redis: Redis, note_id: int) -> Note | None:
-    """Return the note from the cache, or None."""
-    found = await redis.get(f"note:{note_id}")
-    if found is None:
+async def tolerate[T](call: Awaitable[T], server: Server = "cache") -> T | None:
+    """Return what Redis says, or None when it does not answer; that is logged and counted.
+
+    After an error one call a second tries whether the server is back; the others are dropped, not sent.
+
+    Args:
+        call: what to ask; not begun yet.
+        server: which one it asks, since one may be ill while the other serves.
+    """
+    now = time.monotonic()
+    if server in _ask_again_at:
+        if now < _ask_again_at[server]:
+            _drop(call)
+            return None
+        _ask_again_at[server] = now + PAUSE_SECONDS
+    try:
+        result = await call
+    except (RedisError, OSError, TimeoutError) as error:
+        _ask_again_at[server] = time.monotonic() + PAUSE_SECONDS
+        metrics.redis_errors.inc()
+        logger.warning("Redis (%s) does not answer: %s", server, type(error).__name__)
         return None
-    fields = json.loads(found)
-    return Note(fields["id"], fields["text"], datetime.fromisoformat(fields["created_at"]), fields["words"])
+    _ask_again_at.pop(server, None)
+    return result
 
 
-async def cache_note(redis: Redis, note: Note, seconds: int) -> None:
-    """Keep the note in the cache for this many seconds."""
-    fields = {**note._asdict(), "created_at": note.created_at.isoformat()}
-    await redis.set(f"note:{note.id}", json.dumps(fields), ex=seconds)
-
-
-async def forget_note(redis: Redis, note_id: int) -> None:
-    """Drop the note from the cache."""
-    await redis.delete(f"note:{note_id}")
-
-
-async def enqueue(redis: Redis, note_id: int) -> None:
-    """Ask the worker to count the words of this note."""
-    await redis.lpush(QUEUE, str(note_id))  # pyright: ignore[reportGeneralTypeIssues, reportUnknownMemberType]
-
-
-async def dequeue(redis: Redis, timeout_seconds: float) -> int | None:
-    """Wait for the next note to count, at most this long; return its number or None."""
-    found = await redis.brpop([QUEUE], timeout=timeout_seconds)  # pyright: ignore[reportGeneralTypeIssues, reportUnknownMemberType]
-    return int(found[1]) if found else None
-
-
-async def beat(redis: Redis, seconds: int) -> None:
-    """Say that a worker is at work; the sign vanishes after this many seconds."""
-    await redis.set(HEARTBEAT, "at work", ex=seconds)
+def _drop(call: Awaitable[object]) -> None:
+    # A coroutine that is never awaited warns when it is collected.
+    if isinstance(call, Coroutine):
+        call.close()  # pyright: ignore[reportUnknownMemberType]
+    elif isinstance(call, asyncio.Future):
+        call.cancel()
 
 
 async def answers(redis: Redis) -> bool:
-    """Return whether Redis answers. Not by PING, which the restricted user may not have."""
-    await redis.exists(HEARTBEAT)
+    """Return whether Redis answers."""
+    await redis.exists("health")
     return True
