@@ -75,6 +75,20 @@ format:  ## ruff's formatting and its safe fixes
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
+.PHONY: check-workflows
+check-workflows:  ## the workflows in .github/ against actionlint and zizmor (needs Go, or actionlint)
+	@scripts/check-workflows
+
+.PHONY: security security-code security-dependencies
+security: security-code security-dependencies  ## bandit; known vulnerabilities of all that is locked
+
+security-code:
+	@scripts/bootstrap security
+	git ls-files -z '*.py' ':!:*tests/*' | xargs -0 .ci/security/.venv/bin/bandit --quiet --configfile pyproject.toml
+
+security-dependencies:
+	@scripts/check-dependencies
+
 # --- the tiers that need more -------------------------------------------------------------------------------
 
 .PHONY: test-engine
