@@ -1,178 +1,135 @@
-"""The API: notes, two health checks, and a path that burns CPU so that autoscaling can be seen.
-
-Started as `uvicorn --factory slipway_app.api:create_app`. On SIGTERM uvicorn stops accepting and
-finishes what runs.
-"""
+"""The API, put together. gunicorn starts it: `gunicorn -c python:slipway_app.server`."""
 
 import asyncio
-import hashlib
+import contextlib
 import logging
-import time
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import Annotated
 
-import jwt
 import psycopg
-from fastapi import APIRouter, FastAPI, Header, HTTPException, Path, Query, Request, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse
 from psycopg_pool import PoolTimeout
-from pydantic import BaseModel, StringConstraints
-from redis.exceptions import RedisError
 
-from slipway_app import database, redis
+from slipway_app import (
+    account_routes,
+    conversation_routes,
+    database,
+    health,
+    logs,
+    ratelimits,
+    redis,
+    telemetry,
+    work,
+)
+from slipway_app.accounts import Unauthorized
+from slipway_app.lists import Lists
+from slipway_app.observe import Observe
+from slipway_app.security import LimitBody
 from slipway_app.settings import ApiSettings, load
 
-HEALTH_TIMEOUT_SECONDS = 2.0
-"""Shorter than the timeout of a readiness probe (3 s), so that the answer says what is wrong."""
-MAX_WORK_MS = 2_000
-logger = logging.getLogger("slipway_app")
-router = APIRouter()
-
-
-class NoteText(BaseModel):
-    """What a client sends."""
-
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
-
-
-class NoteView(BaseModel):
-    """What a client gets."""
-
-    id: int
-    text: str
-    created_at: datetime
-    words: int | None
-
-
-class CreatedNote(NoteView):
-    """What the author gets: also the token that deletes the note."""
-
-    token: str
-
-
-class Health(BaseModel):
-    """What the readiness check says."""
-
-    status: str
-    postgres: bool
-    redis: bool
-
-
-NoteId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-
-
-@router.get("/health/live")
-async def live() -> dict[str, str]:
-    """The process answers. Says nothing about PostgreSQL or Redis: a restart would not repair them."""
-    return {"status": "alive"}
-
-
-@router.get("/health/ready")
-async def ready(request: Request, response: Response) -> Health:
-    """200 when requests can be served (without Redis: slower, `degraded`), 503 without PostgreSQL."""
-    postgres, cache = await asyncio.gather(
-        _holds(database.answers(request.app.state.pool)), _holds(redis.answers(request.app.state.redis))
-    )
-    if not postgres:
-        response.status_code = 503
-    status = "unavailable" if not postgres else "ready" if cache else "degraded"
-    return Health(status=status, postgres=postgres, redis=cache)
-
-
-async def _holds(check: Awaitable[bool]) -> bool:
-    try:
-        return await asyncio.wait_for(check, HEALTH_TIMEOUT_SECONDS)
-    except Exception as error:  # whatever it is, it is not healthy
-        logger.warning("health check failed: %s", type(error).__name__)
-        return False
-
-
-@router.post("/notes", status_code=201)
-async def create(note: NoteText, request: Request) -> CreatedNote:
-    """Store a note in PostgreSQL and ask the worker to count its words."""
-    stored = await database.insert_note(request.app.state.pool, note.text)
-    await _without_redis_too(redis.enqueue(request.app.state.redis, stored.id))
-    secret = request.app.state.settings.jwt_secret.get_secret_value()
-    token = jwt.encode({"sub": str(stored.id)}, secret, algorithm="HS256")
-    return CreatedNote(**stored._asdict(), token=token)
-
-
-@router.get("/notes/{note_id}")
-async def read(note_id: NoteId, request: Request, response: Response) -> NoteView:
-    """Return a note, from the cache where it is there; the header `X-Cache` says which."""
-    cache, settings = request.app.state.redis, request.app.state.settings
-    note = await _without_redis_too(redis.cached_note(cache, note_id))
-    response.headers["X-Cache"] = "hit" if note else "miss"
-    if note is None:
-        note = await database.find_note(request.app.state.pool, note_id)
-        if note is None:
-            raise HTTPException(404, "no such note")
-        await _without_redis_too(redis.cache_note(cache, note, settings.cache_seconds))
-    return NoteView(**note._asdict())
-
-
-@router.delete("/notes/{note_id}", status_code=204)
-async def delete(note_id: NoteId, request: Request, authorization: Annotated[str, Header()] = "") -> None:
-    """Delete a note. Needs `Authorization: Bearer <token>` with the token that its author was given."""
-    secret = request.app.state.settings.jwt_secret.get_secret_value()
-    try:
-        claims = jwt.decode(authorization.removeprefix("Bearer "), secret, algorithms=["HS256"])
-    except jwt.InvalidTokenError:
-        raise HTTPException(401, "the note's token is needed") from None
-    if claims.get("sub") != str(note_id):
-        raise HTTPException(403, "this is the token of another note")
-    found = await database.delete_note(request.app.state.pool, note_id)
-    await _without_redis_too(redis.forget_note(request.app.state.redis, note_id))
-    if not found:
-        raise HTTPException(404, "no such note")
-
-
-@router.get("/work")
-def work(ms: Annotated[int, Query(ge=1, le=MAX_WORK_MS)] = 100) -> dict[str, int]:
-    """Keep a CPU busy for this many milliseconds (1 to 2000); return how many hashes that made."""
-    until, rounds, block = time.perf_counter() + ms / 1000, 0, bytes(1024)
-    while time.perf_counter() < until:
-        hashlib.sha256(block).digest()
-        rounds += 1
-    return {"rounds": rounds}
-
-
-async def _without_redis_too[T](call: Awaitable[T]) -> T | None:
-    """Requests are served without Redis: what it would have kept is in PostgreSQL."""
-    try:
-        return await call
-    except (RedisError, OSError) as error:
-        logger.warning("Redis does not answer: %s", type(error).__name__)
-        return None
-
-
-async def _database_down(_request: Request, error: Exception) -> Response:
-    logger.error("PostgreSQL does not answer: %s", type(error).__name__)
-    return JSONResponse({"detail": "the database does not answer"}, status_code=503)
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    # wait=False: the process starts without its database, and its readiness check says so.
-    await app.state.pool.open(wait=False)
-    try:
-        yield
-    finally:
-        await app.state.redis.aclose()
-        await app.state.pool.close()
+QUEUE_CONNECTIONS = 5
+"""Connections of a process to the queue's Redis: short commands, a few thousand a second over one."""
+logger = logging.getLogger(__name__)
 
 
 def create_app() -> FastAPI:
     """Build the service from its environment; ends the process when a setting is missing or wrong."""
     settings = load(ApiSettings)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(levelname)s %(name)s %(message)s")
-    app = FastAPI(title="Slipway notes", lifespan=_lifespan)
-    app.state.settings = settings
-    app.state.pool = database.create_pool(settings)
-    app.state.redis = redis.create_client(settings)
-    app.include_router(router)
-    app.add_exception_handler(psycopg.OperationalError, _database_down)
-    app.add_exception_handler(PoolTimeout, _database_down)
+    logs.configure(settings, "api")
+    # Documentation pages load scripts from elsewhere; the schema stays, at /openapi.json.
+    app = FastAPI(title="Slipway chat", docs_url=None, redoc_url=None, lifespan=_lifespan)
+    state = app.state
+    state.settings = settings
+    state.draining = asyncio.Event()
+    state.pool = database.create_pool(settings)
+    state.cache = redis.create_client(
+        settings.redis_url, connections=settings.cache_preset.figures.connections
+    )
+    state.queue = redis.create_client(settings.queue_url, connections=QUEUE_CONNECTIONS)
+    state.limits = ratelimits.RateLimits(state.cache, settings)
+    state.lists = Lists(state.cache, settings.cache_preset)
+    _add_routes(app, settings)
+    _add_handlers(app)
+    _add_middleware(app, settings)
+    telemetry.configure(settings, "api", app)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
+    state = app.state
+    # wait=False: the process starts without its database, and its readiness check says so.
+    await state.pool.open(wait=False)
+    chores = [
+        asyncio.create_task(database.report(state.pool)),
+        asyncio.create_task(state.lists.tell_untold()),
+    ]
+    try:
+        yield
+    finally:
+        for chore in chores:
+            chore.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await chore
+        await state.cache.aclose()
+        await state.queue.aclose()
+        await state.pool.close()
+
+
+def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
+    app.include_router(health.router)
+    app.include_router(account_routes.router)
+    app.include_router(conversation_routes.router)
+    if settings.enable_work:
+        app.include_router(work.router)
+
+
+def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
+    # The last one added is the first to see a request.
+    app.add_middleware(ratelimits.LimitAddresses, limits=app.state.limits)
+    app.add_middleware(LimitBody)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-ID"],
+            expose_headers=["X-Request-ID", "X-Cache", "Retry-After"],
+            max_age=600,
+        )
+    app.add_middleware(Observe, draining=app.state.draining, https=settings.environment != "local")
+
+
+def _add_handlers(app: FastAPI) -> None:
+    for kind in (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout):
+        app.add_exception_handler(kind, _database_down)
+    app.add_exception_handler(Unauthorized, _unauthorized)
+    app.add_exception_handler(ratelimits.TooManyRequestsError, _too_many)
+    app.add_exception_handler(RequestValidationError, _invalid)
+
+
+async def _database_down(_request: Request, error: Exception) -> Response:
+    logger.error("PostgreSQL does not answer: %s", type(error).__name__)
+    return JSONResponse({"detail": "the database does not answer"}, 503, {"Retry-After": "1"})
+
+
+async def _unauthorized(_request: Request, _error: Exception) -> Response:
+    detail = "a valid token is needed: Authorization: Bearer <token of POST /tokens>"
+    return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
+
+
+async def _too_many(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, ratelimits.TooManyRequestsError):
+        raise error
+    return ratelimits.refusal(error)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    """Say what is wrong, without repeating what was sent: it may hold a password."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = [{"loc": problem["loc"], "msg": problem["msg"]} for problem in error.errors()]
+    return JSONResponse({"detail": problems}, 422)

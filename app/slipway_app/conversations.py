@@ -122,6 +122,15 @@ async def rename(pool: Pool, owner: UserId, conversation_id: int, title: str) ->
         return await cursor.fetchone()
 
 
+async def delete(pool: Pool, owner: UserId, conversation_id: int) -> bool:
+    """Delete this conversation of this owner with its messages; return whether there was one."""
+    async with pool.connection() as connection:
+        cursor = await connection.execute(
+            "DELETE FROM conversations WHERE id = %s AND owner = %s", [conversation_id, owner]
+        )
+        return cursor.rowcount == 1
+
+
 async def messages_after(pool: Pool, conversation_id: int, after: int = 0) -> list[Message]:
     """Return the messages of a conversation whose id is above `after`, the oldest first, at most 500.
 

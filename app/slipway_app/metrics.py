@@ -1,7 +1,7 @@
 """Every figure that this application exports. Dashboards and alerts use these names: they are an interface.
 
 In the API several processes serve one port: each writes its figures to files in PROMETHEUS_MULTIPROC_DIR, and
-the one that is asked adds them up. prometheus_client looks for that variable when it is imported: see server.py.
+the one that is asked adds them up. prometheus_client reads that variable when it is imported: see server.py.
 """
 
 import os

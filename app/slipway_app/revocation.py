@@ -1,8 +1,8 @@
 """Revoked tokens. PostgreSQL is the truth; a sorted set in Redis is a copy that answers faster.
 
-The copy carries a sign that it is whole, which vanishes every few seconds: whoever misses it copies anew. What
-Redis did not hear in an outage, or lost by a restart, reaches it soon. A process that saw Redis fail asks
-PostgreSQL until a sign from before the outage must have vanished.
+The copy carries a sign that it is whole, which vanishes every few seconds: whoever misses it copies anew.
+What Redis did not hear in an outage, or lost by a restart, reaches it soon. A process that saw Redis fail
+asks PostgreSQL until a sign from before the outage must have vanished.
 """
 
 import time

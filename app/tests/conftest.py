@@ -5,10 +5,12 @@ Without their programs the tests that need them are skipped; with CI=true a skip
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,8 @@ import psycopg
 import pytest
 
 APP = Path(__file__).parent.parent
-REDIS_RIGHTS = ["~*", "-@all", "+@read", "+@write", "+@string", "+@list", "+@keyspace", "-@dangerous"]
-"""Fewer rights than the Redis user of a stack has."""
+REDIS_RIGHTS = ["~*", "&*", "+@all", "-@admin", "-@dangerous", "+info"]
+"""What the Redis user of a stack may do."""
 
 
 def program(name: str) -> str:
@@ -63,31 +65,71 @@ def running(command: list[str], **options: object) -> Generator[subprocess.Popen
         process.wait(20)
 
 
+@dataclass
+class PostgresServer:
+    """A PostgreSQL server; it can be stopped and started."""
+
+    command: list[str]
+    options: dict[str, object]
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def url(self, name: str = "app", user: str = "app:pw") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{name}"
+
+    def start(self) -> None:
+        self.process = subprocess.Popen(self.command, stderr=subprocess.DEVNULL, **self.options)  # type: ignore[call-overload]
+        wait_until(self.answers)
+
+    def answers(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres", "super"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Without waiting for its clients."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(20)
+            self.process = None
+
+    def create_database(self, name: str) -> str:
+        """Make an empty database of the application's role; return its URL."""
+        with psycopg.connect(self.url("postgres", "super"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} OWNER app")  # type: ignore[call-overload]
+        return self.url(name)
+
+
 @pytest.fixture(scope="session")
-def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server with an application role that is not the superuser."""
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """With an application role that is not the superuser."""
     initdb, postgres = program("initdb"), program("postgres")
     folder = tmp_path_factory.mktemp("postgres")
-    user: dict[str, object] = {}
+    options: dict[str, object] = {"cwd": folder}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "postgres")
         for parent in [folder.parent, folder.parent.parent]:
             parent.chmod(0o755)
-        user = {"user": "postgres", "group": "postgres", "extra_groups": []}
+        options |= {"user": "postgres", "group": "postgres", "extra_groups": []}
     data, port = folder / "data", free_port()
     subprocess.run(
         [initdb, "-D", data, "-U", "super", "-A", "trust", "--no-sync"],
-        check=True, stdout=subprocess.DEVNULL, cwd=folder, **user,
+        check=True, stdout=subprocess.DEVNULL, **options,
     )  # fmt: skip
-    with running(
-        [postgres, "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1", "-F"],
-        stderr=subprocess.DEVNULL, cwd=folder, **user,
-    ):  # fmt: skip
-        wait_until(lambda: accepts(port))
-        with psycopg.connect(f"postgresql://super@127.0.0.1:{port}/postgres", autocommit=True) as connection:
-            connection.execute("CREATE ROLE app LOGIN PASSWORD 'pw'")
-            connection.execute("CREATE DATABASE app OWNER app")
-        yield f"postgresql://app:pw@127.0.0.1:{port}/app"
+    command = [postgres, "-D", str(data), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1", "-F"]
+    server = PostgresServer(command, options, port)
+    server.start()
+    with psycopg.connect(server.url("postgres", "super"), autocommit=True) as connection:
+        connection.execute("CREATE ROLE app LOGIN PASSWORD 'pw'")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def database_url(postgres_server: PostgresServer) -> str:
+    return postgres_server.create_database("app")
 
 
 @dataclass
@@ -139,6 +181,11 @@ def environment(
         "DATABASE_URL": database_url,
         "REDIS_URL": redis_server.url,
         "JWT_SECRET": "0123456789abcdef0123456789abcdef",
+        # All tests are one address.
+        "RATE_LIMIT_PER_MINUTE": "1000000",
+        "RATE_LIMIT_PER_HOUR": "1000000",
+        "DRAIN_SECONDS": "0",
+        "ENABLE_WORK": "true",
     }
     run(values, "-m", "alembic", "upgrade", "head")
     return values
@@ -155,19 +202,42 @@ def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 def serving(environment: dict[str, str]) -> Generator[tuple[httpx.Client, subprocess.Popen[bytes]]]:
     """The API, as the image starts it."""
     port = free_port()
-    command = [
-        sys.executable, "-m", "uvicorn", "--factory", "slipway_app.api:create_app", "--port", str(port),
-        "--timeout-graceful-shutdown", "30", "--no-access-log", "--log-level", "warning",
-    ]  # fmt: skip
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:slipway_app.server"]
     with (
-        running(command, env=environment, cwd=APP) as process,
+        running(command, env={**environment, "PORT": str(port)}, cwd=APP) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=15) as client,
     ):
-        wait_until(lambda: accepts(port))
+        wait_until(lambda: lives(client))
         yield client, process
+
+
+def lives(client: httpx.Client) -> bool:
+    try:
+        return client.get("/health/live").status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 @pytest.fixture(scope="session")
 def api(environment: dict[str, str]) -> Iterator[httpx.Client]:
     with serving(environment) as (client, _process):
+        yield client
+
+
+PASSWORD = "correct horse battery"
+
+
+def sign_up(api: httpx.Client, email: str | None = None) -> httpx.Client:
+    """A client of the same API, signed in as a new user."""
+    account = {"email": email or f"{uuid.uuid4().hex}@example.com", "password": PASSWORD}
+    assert api.post("/users", json=account).status_code == 201
+    answer = api.post("/tokens", json=account)
+    assert answer.status_code == 201
+    token = answer.json()["access_token"]
+    return httpx.Client(base_url=api.base_url, timeout=15, headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture
+def user(api: httpx.Client) -> Iterator[httpx.Client]:
+    with sign_up(api) as client:
         yield client
