@@ -7,11 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.cluster import Cluster, require_cluster, require_docker
+from tests.support.cluster_chat import Chat
+from tests.support.cluster_door import open_doors
+from tests.support.cluster_load import set_up_generator
 from tests.support.cluster_pods import IdlePod, client_policies, pod, start_pods
-from tests.support.cluster_stack import APPLICATION, LiveStack, prepare
+from tests.support.cluster_stack import API_PODS_UNDER_LOAD, APPLICATION, LiveStack, prepare
 from tests.support.engine import pulumi_binary
 
-ORDER = ("pods", "data", "flows", "scaling", "recovery", "rollout", "destroy")
+ORDER = ("pods", "data", "live", "flows", "scaling", "load", "rollout", "recovery", "destroy")
 """The files by what they do to the stack: first those that only look, at last the one that ends it."""
 
 CLIENT = "client"
@@ -68,3 +71,36 @@ def client(stack: LiveStack) -> IdlePod:
     stack.cluster.apply(*client_policies(APPLICATION, CLIENT))
     (started,) = start_pods(stack.cluster, pod(CLIENT, stack.image))
     return started
+
+
+@pytest.fixture(scope="session")
+def doors(stack: LiveStack) -> dict[str, str]:
+    """The URLs at which this machine reaches the API and the frontend."""
+    return open_doors(stack.cluster, APPLICATION, "api", "frontend")
+
+
+@pytest.fixture(scope="session")
+def anybody(doors: dict[str, str]) -> Chat:
+    """A client of the API without an account."""
+    return Chat(doors["api"])
+
+
+@pytest.fixture(scope="session")
+def chat(anybody: Chat) -> Chat:
+    """A client of the API with an account."""
+    return anybody.registered()
+
+
+@pytest.fixture(scope="session")
+def generator() -> None:
+    """The load generator can be started."""
+    set_up_generator()
+
+
+@pytest.fixture(scope="session")
+def held(stack: LiveStack, generator: None) -> LiveStack:  # noqa: ARG001
+    """The stack with few API pods at the most, ready for load."""
+    stack.engine.configure({"slipway:services.api.scaling.max": str(API_PODS_UNDER_LOAD)}, path=True)
+    stack.engine.up()
+    stack.wait_settled("api", at_most=API_PODS_UNDER_LOAD)
+    return stack

@@ -1,21 +1,17 @@
-"""The service keeps notes in PostgreSQL and reads them through Redis, over TLS, with no right that it does not need."""
+"""Conversations stand in PostgreSQL and are read through Redis, over TLS, with no right that is not needed."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.support.cluster import Json, wait_for
-from tests.support.cluster_pods import Answer, IdlePod, run_script
+from tests.support.cluster_chat import Answer, Chat
+from tests.support.cluster_pods import run_script
 from tests.support.cluster_stack import APPLICATION, LiveStack
 
 CACHED_SECONDS = 20
-COUNTED_SECONDS = 30
-
-
-@pytest.fixture(scope="module")
-def note(client: IdlePod) -> Answer:
-    """A note that was written through the API."""
-    return client.call("/notes", method="POST", body={"text": "three small words"})
+ADMINISTRATION = 6
+"""What `inside/ask_postgres.py` tries that only an administrator may."""
 
 
 @pytest.fixture(scope="module")
@@ -25,48 +21,62 @@ def postgres(stack: LiveStack) -> Json:
 
 
 @pytest.fixture(scope="module")
-def redis(stack: LiveStack, client: IdlePod, note: Answer) -> Json:
-    """What Redis says to the service's own URL, while the note is cached. Asked from the worker, too."""
-    _cached(client, note.body["id"])
-    return run_script(stack.cluster, stack.pod("worker"), "ask_redis", f"note:{note.body['id']}")
+def redis(stack: LiveStack, chat: Chat) -> Json:
+    """What Redis says to the service's own URL, while a list is cached. Asked from the worker, too."""
+    number = chat.conversation("Kept in Redis")
+    _cached(chat)
+    owner = stack.sql("SELECT owner FROM conversations WHERE id = :'number'", number=number)
+    return run_script(stack.cluster, stack.pod("worker"), "ask_redis", f"slipway:conversations:{owner}")
 
 
-def _cached(client: IdlePod, number: int) -> Answer:
-    """Read a note until the cache has it. The worker drops the cached copy once, when it has counted its words."""
+def _cached(chat: Chat) -> Answer:
+    """Read the list until the cache has it."""
 
     def hit() -> Answer | None:
-        answer = client.call(f"/notes/{number}")
+        answer = chat.call("/conversations")
         return answer if answer.cache == "hit" else None
 
-    return wait_for(f"note {number} in the cache", hit, seconds=CACHED_SECONDS)
+    return wait_for("the list in the cache", hit, seconds=CACHED_SECONDS)
 
 
-def test_a_note_is_written_to_postgresql_and_read_back_through_redis(
-    stack: LiveStack, client: IdlePod
+def _titles(answer: Answer) -> list[str]:
+    return [conversation["title"] for conversation in answer.body["conversations"]]
+
+
+def test_a_conversation_is_written_to_postgresql_and_its_list_read_through_redis(
+    stack: LiveStack, anybody: Chat
 ) -> None:
-    created = client.call("/notes", method="POST", body={"text": "kept in PostgreSQL"})
-    number = created.body["id"]
-    first = client.call(f"/notes/{number}")
-    second = _cached(client, number)
+    somebody = anybody.registered()
+    number = somebody.conversation("Kept in PostgreSQL")
+    first = somebody.call("/conversations")
+    second = _cached(somebody)
 
-    assert (created.status, first.status, second.status) == (201, 200, 200)
-    assert stack.sql("SELECT text FROM notes WHERE id = :'number'", number=number) == "kept in PostgreSQL"
-    assert first.cache == "miss"
-    assert first.body["text"] == second.body["text"] == "kept in PostgreSQL"
+    assert stack.sql("SELECT title FROM conversations WHERE id = :'number'", number=number) == (
+        "Kept in PostgreSQL"
+    )
+    assert (first.status, first.cache, second.status) == (200, "miss", 200)
+    assert _titles(first) == _titles(second) == ["Kept in PostgreSQL"]
+
+
+def test_a_write_is_seen_at_once_whatever_was_cached(anybody: Chat) -> None:
+    somebody = anybody.registered()
+    somebody.conversation("First")
+    _cached(somebody)
+    somebody.conversation("Second")
+
+    assert _titles(somebody.call("/conversations")) == ["Second", "First"]
+
+
+def test_somebody_elses_conversation_is_not_there(anybody: Chat, chat: Chat) -> None:
+    number = chat.conversation("Mine")
+
+    assert chat.call(f"/conversations/{number}").status == 200
+    assert anybody.registered().call(f"/conversations/{number}").status == 404
+    assert anybody.call(f"/conversations/{number}").status == 401
 
 
 def test_what_the_cache_says_is_read_from_redis(redis: Json) -> None:
     assert redis["key exists"]
-
-
-def test_the_worker_gets_the_note_through_the_queue(client: IdlePod, note: Answer) -> None:
-    words = wait_for(
-        "the count of words",
-        lambda: client.call(f"/notes/{note.body['id']}").body["words"],
-        seconds=COUNTED_SECONDS,
-    )
-
-    assert words == 3
 
 
 def test_the_service_is_connected_to_postgresql_by_tls(stack: LiveStack, postgres: Json) -> None:
@@ -104,7 +114,7 @@ def test_the_application_role_owns_its_database_and_nothing_more(postgres: Json)
 def test_postgresql_refuses_what_only_an_administrator_may(postgres: Json) -> None:
     refusals = postgres["refusals"]
 
-    assert len(refusals) == 6
+    assert len(refusals) == ADMINISTRATION
     assert [what for what, said in refusals.items() if "permission denied" not in said] == []
 
 

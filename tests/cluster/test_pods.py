@@ -10,7 +10,8 @@ import pytest
 import requests
 
 from tests.support.cluster import Json, KubectlError, wait_for
-from tests.support.cluster_pods import IdlePod, pod
+from tests.support.cluster_chat import Chat
+from tests.support.cluster_pods import pod
 from tests.support.cluster_stack import JOBS, PARTS, LiveStack, is_ready
 
 PROCESS = """
@@ -93,7 +94,7 @@ def test_no_pod_holds_a_service_account_token(stack: LiveStack, part: str) -> No
     assert "No such file" in stack.cluster.inside(stack.pod(part), "sh", "-c", listing)
 
 
-@pytest.mark.parametrize("part", ["api", "worker"])
+@pytest.mark.parametrize("part", ["api", "worker", "frontend"])
 def test_a_process_is_user_1000_and_writes_only_to_tmp(stack: LiveStack, part: str) -> None:
     found = json.loads(stack.cluster.inside(stack.pod(part), "python", "-c", PROCESS))
 
@@ -111,20 +112,19 @@ def test_a_store_has_a_read_only_root_and_is_not_root(stack: LiveStack, part: st
     assert "Read-only file system" in written
 
 
-def test_the_cron_job_run_by_hand_deletes_what_is_old_and_nothing_else(
-    stack: LiveStack, client: IdlePod
-) -> None:
-    old, new = (
-        client.call("/notes", method="POST", body={"text": text}).body["id"] for text in ("old", "new")
+def test_the_cron_job_run_by_hand_deletes_what_is_old_and_nothing_else(stack: LiveStack, chat: Chat) -> None:
+    old, new = chat.conversation("Old"), chat.conversation("New")
+    stack.sql(
+        "UPDATE conversations SET created_at = created_at - interval '31 days',"
+        " updated_at = updated_at - interval '31 days' WHERE id = :'old'",
+        old=old,
     )
-    stack.sql("UPDATE notes SET created_at = now() - interval '31 days' WHERE id = :'old'", old=old)
 
     stack.cluster.run("create", "job", "purge-by-hand", "--from=cronjob/purge")
     wait_for("the purge", lambda: _succeeded(stack, "purge-by-hand"), seconds=PURGE_SECONDS)
 
-    left = stack.sql("SELECT id FROM notes WHERE id IN (:'old', :'new')", old=old, new=new)
+    left = stack.sql("SELECT id FROM conversations WHERE id IN (:'old', :'new')", old=old, new=new)
     assert left == str(new)
-    assert "deleted 1 notes" in stack.cluster.run("logs", "job/purge-by-hand", "--container=purge")
     stack.cluster.run("delete", "job", "purge-by-hand")
 
 

@@ -1,84 +1,152 @@
-"""A store is killed: it comes back with what it had, and the service by itself, without a restart."""
+"""Parts die while people use the application: what is promised degrades, nothing accepted is lost, it comes back."""
 
 from __future__ import annotations
 
 import contextlib
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from tests.support.cluster import KubectlError, wait_for
-from tests.support.cluster_pods import Answer, IdlePod
+from tests.support.cluster_chat import Answer, Chat
+from tests.support.cluster_kill import kill_by_kernel, kill_pod, wait_ready, wait_replaced
+from tests.support.cluster_load import Load, load
 from tests.support.cluster_stack import LiveStack
 
-BACK_SECONDS = 90
 SERVED_SECONDS = 60
+GOES_ON_SECONDS = 3
+"""How long the load lasts before a part dies and after it is back."""
+PEOPLE = {"users": 20, "writers": 10, "websockets": 20, "think_seconds": 0.5, "write_seconds": 2}
+NOT_REACHED = {"reset", "disconnected", "cut off", "refused", "no connection", "closed when it was used"}
+"""How requests fail that a dead pod was serving, or was given before the cluster knew of its death."""
 
 
-def _kill(stack: LiveStack, part: str) -> str:
-    """Kill a part's pod with a second's notice; return the identity (UID) of the killed one.
-
-    Not by `--force`: that lets a second server start on the same volume before the first one is dead.
-    """
-    (killed,) = stack.pods(part)
-    stack.cluster.run("delete", "pod", killed["metadata"]["name"], "--now", "--wait=false")
-    return str(killed["metadata"]["uid"])
-
-
-def _back(stack: LiveStack, part: str, killed: str) -> None:
-    """Wait for another pod of a part that is ready."""
-    wait_for(
-        f"another pod of {part}",
-        lambda: [uid for uid in stack.ready_pods(part) if uid != killed],
-        seconds=BACK_SECONDS,
-    )
-
-
-def _health(client: IdlePod, status: int, word: str, seconds: float) -> Answer:
+def _health(chat: Chat, status: int, word: str) -> Answer:
     def as_wanted() -> Answer | None:
-        answer = client.call("/health/ready")
-        return (
-            answer
-            if (answer.status, answer.body["status"] if answer.status else "") == (status, word)
-            else None
-        )
+        answer = chat.call("/health/ready")
+        return answer if answer.status == status and answer.body["status"] == word else None
 
-    return wait_for(f"/health/ready to be {status} {word}", as_wanted, seconds=seconds, every=0.1)
+    return wait_for(f"/health/ready to be {status} {word}", as_wanted, seconds=SERVED_SECONDS, every=0.1)
 
 
-def test_a_killed_postgresql_comes_back_with_its_rows_and_the_api_serves_again(
-    stack: LiveStack, client: IdlePod
+def _nothing_accepted_is_lost(seen: Load) -> None:
+    """What was answered with 2xx is there, was answered once, and every WebSocket has heard it."""
+    messages = seen.report["messages"]
+    assert messages["accepted"] > 0
+    wrong = {name: messages[name] for name in ("lost", "doubled", "unanswered", "answered_twice")}
+    assert (wrong, seen.report["websockets"]["missed"]) == (dict.fromkeys(wrong, 0), 0)
+
+
+def test_without_redis_requests_are_served_and_readiness_is_degraded(
+    held: LiveStack, anybody: Chat, doors: dict[str, str], figures: list[str], tmp_path: Path
 ) -> None:
-    number = client.call("/notes", method="POST", body={"text": "outlives its server"}).body["id"]
-    everything = "SELECT md5(string_agg(notes::text, '\n' ORDER BY id)), count(*) FROM notes"
-    # The worker has counted them all: nobody changes them any more.
-    wait_for(
-        "the worker", lambda: stack.sql("SELECT count(*) FROM notes WHERE words IS NULL") == "0", seconds=30
-    )
-    before = stack.sql(everything)
-    # Without a checkpoint: what was committed is only in the write-ahead log.
-    with contextlib.suppress(KubectlError):  # the shell may be gone with its container before it has answered
-        stack.cluster.inside(stack.pod("postgres"), "sh", "-c", "kill -QUIT 1")
-    killed = _kill(stack, "postgres")
-    _back(stack, "postgres", killed)
+    before = held.restarts()
+    with load(tmp_path, doors["api"], **PEOPLE) as seen:
+        time.sleep(GOES_ON_SECONDS)
+        killed = kill_pod(held, "redis-cache")
+        degraded = _health(anybody, 200, "degraded")
+        wait_replaced(held, "redis-cache", killed)
+        _health(anybody, 200, "ready")
+        time.sleep(GOES_ON_SECONDS)
+    figures.append(f"redis killed: {seen.summary}")
 
-    assert stack.sql(everything) == before
-    _health(client, 200, "ready", SERVED_SECONDS)
-    assert client.call(f"/notes/{number}").body["text"] == "outlives its server"
-    assert client.call("/notes", method="POST", body={"text": "after it"}).status == 201
+    assert (degraded.body["postgres"], degraded.body["redis"]) == (True, False)
+    assert seen.failures == []
+    assert seen.report["errors"] == []
+    _nothing_accepted_is_lost(seen)
+    assert _restarted(held, before) == set()
 
 
-def test_without_redis_the_service_is_degraded_and_recovers_by_itself(
-    stack: LiveStack, client: IdlePod
+def test_without_postgresql_the_api_lives_says_503_and_loses_nothing(
+    held: LiveStack, anybody: Chat, doors: dict[str, str], figures: list[str], tmp_path: Path
 ) -> None:
-    number = client.call("/notes", method="POST", body={"text": "read without a cache"}).body["id"]
-    killed = _kill(stack, "redis-cache")
+    before = held.restarts()
+    with load(tmp_path, doors["api"], **PEOPLE) as seen:
+        time.sleep(GOES_ON_SECONDS)
+        # Without a checkpoint: what was committed is only in the write-ahead log.
+        with contextlib.suppress(KubectlError):  # the shell may be gone with its container before it answers
+            held.cluster.inside(held.pod("postgres"), "sh", "-c", "kill -QUIT 1")
+        killed = kill_pod(held, "postgres")
+        live = wait_for("a 503", lambda: _alive_without_database(anybody), seconds=SERVED_SECONDS, every=0.1)
+        wait_replaced(held, "postgres", killed)
+        for part in ("api", "worker"):
+            held.wait_settled(part, at_most=len(held.pods(part)))
+        back = datetime.now(UTC).isoformat(timespec="milliseconds")
+        time.sleep(GOES_ON_SECONDS)
+    figures.append(f"postgres killed: {seen.summary}")
 
-    degraded = _health(client, 200, "degraded", SERVED_SECONDS)
-    read = client.call(f"/notes/{number}")
-    _back(stack, "redis-cache", killed)
+    assert live == {"status": "alive"}
+    assert seen.kinds == {"status 503"}
+    assert [failure for failure in seen.failures if failure["at"] > back] == []
+    assert seen.report["websockets"]["errors"] == 0
+    _nothing_accepted_is_lost(seen)
+    assert _restarted(held, before) == set()
 
-    assert degraded.body == {"status": "degraded", "postgres": True, "redis": False}
-    assert (read.status, read.body["text"]) == (200, "read without a cache")
-    _health(client, 200, "ready", SERVED_SECONDS)
+
+def _alive_without_database(anybody: Chat) -> object:
+    """What the liveness check says at a moment at which the readiness check says 503; else nothing."""
+    ready, live = anybody.call("/health/ready"), anybody.call("/health/live")
+    return live.body if ready.status == 503 else None
 
 
-def test_losing_a_store_restarted_nobody(stack: LiveStack) -> None:
-    assert {stack.restarts()[stack.pod(part)] for part in ("api", "worker")} == {0}
+def _restarted(stack: LiveStack, before: dict[str, int]) -> set[str]:
+    """The pods that are still the same, and whose containers are not."""
+    now = stack.restarts()
+    return {pod for pod in now.keys() & before.keys() if now[pod] != before[pod]}
+
+
+def test_a_killed_worker_leaves_no_job_undone_and_none_done_twice(
+    held: LiveStack, doors: dict[str, str], figures: list[str], tmp_path: Path
+) -> None:
+    worker = held.pod("worker")
+    # More than one worker can do: whenever it dies, jobs are under way.
+    busy = {**PEOPLE, "users": 40, "writers": 40, "write_seconds": 1, "settle_seconds": 120}
+    with load(tmp_path, doors["api"], **busy) as seen:
+        time.sleep(GOES_ON_SECONDS)
+        kill_by_kernel(held, worker)
+        wait_ready(held, worker)
+    figures.append(f"worker killed: {seen.summary}")
+
+    assert seen.failures == []
+    assert seen.report["errors"] == []
+    _nothing_accepted_is_lost(seen)
+    # It was doing jobs when it died; somebody began them again.
+    assert int(held.sql("SELECT count(*) FROM jobs WHERE attempts > 1")) > 0
+    assert held.sql("SELECT count(*) FROM jobs WHERE state <> 'done'") == "0"
+
+
+def test_a_killed_api_pod_fails_only_what_it_was_serving_and_a_second_try_succeeds(
+    held: LiveStack, doors: dict[str, str], figures: list[str], tmp_path: Path
+) -> None:
+    victim, *others = (pod["metadata"]["name"] for pod in held.pods("api"))
+    restarts = held.restarts()
+    with load(tmp_path, doors["api"], **PEOPLE, rate=60, retries=8) as seen:
+        time.sleep(GOES_ON_SECONDS)
+        kill_by_kernel(held, victim)
+        wait_ready(held, victim)
+        back = datetime.now(UTC).isoformat(timespec="milliseconds")
+        time.sleep(GOES_ON_SECONDS)
+    figures.append(f"API pod killed: {seen.summary}")
+    on_a_connection = [
+        failure["connection_number"] for failure in seen.failures if failure["connection_number"]
+    ]
+
+    assert others != []
+    assert seen.report["failed_requests"] == 0
+    # No living pod refused anything, and no connection failed twice: each request that failed was in flight.
+    assert seen.kinds <= NOT_REACHED
+    assert len(on_a_connection) == len(set(on_a_connection))
+    assert [failure for failure in seen.failures if failure["at"] > back] == []
+    assert _restarted(held, restarts) == {victim}
+    _nothing_accepted_is_lost(seen)
+
+
+@pytest.mark.usefixtures("held")
+def test_after_all_that_the_service_is_ready_and_answers(anybody: Chat) -> None:
+    _health(anybody, 200, "ready")
+    somebody = anybody.registered()
+    conversation = somebody.conversation("After it")
+
+    assert somebody.answer_to(conversation, somebody.write(conversation, "Still there?"))["text"]

@@ -10,7 +10,6 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.support.cluster import ROOT, Cluster, Json
 
@@ -100,15 +99,6 @@ def run_script(cluster: Cluster, pod_name: str, script: str, *arguments: str) ->
     return json.loads(cluster.inside(pod_name, "python", "-c", text, *arguments))
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer; the status is 0 where none came, and `body` then says why."""
-
-    status: int
-    cache: str | None
-    body: Any
-
-
 @dataclass
 class Traffic:
     """What came of requests that were sent one after the other; complete when the traffic has ended.
@@ -128,11 +118,6 @@ class IdlePod:
 
     cluster: Cluster
     name: str
-
-    def call(self, path: str, *, method: str = "GET", body: object = None) -> Answer:
-        """Send a request to the Service `api`."""
-        sent = json.dumps(body) if body is not None else ""
-        return Answer(**run_script(self.cluster, self.name, "request", method, path, sent))
 
     def reach(self, *endpoints: str) -> dict[str, bool]:
         """Try a TCP connection to each `host:port`; return which opened."""

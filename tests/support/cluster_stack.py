@@ -8,18 +8,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stacks.program import run
-from tests.support.cluster import ROOT, Cluster, Json, image_load_command
+from tests.support.cluster import ROOT, Cluster, Json, image_load_command, wait_for
 from tests.support.cluster_pods import TEST_POD
 from tests.support.engine import EngineStack
 
-APPLICATION = "notes"
-PARTS = ("api", "worker", "postgres", "redis-cache")
+APPLICATION = "chat"
+PARTS = ("api", "worker", "frontend", "postgres", "redis-cache")
 """The parts whose pods keep running."""
+
+SETTLED_SECONDS = 120
+"""A pod may take its whole grace period to go."""
 
 JOBS = ("migrate", "postgres-roles")
 
+API_PODS_MINIMUM = 2
+"""More than the stack file has: a pod that is killed leaves another one."""
 API_PODS_MAXIMUM = 6
 """More than the stack file has: where the autoscaler is impatient, a pod's own start already brings it another."""
+API_PODS_UNDER_LOAD = 3
+"""The maximum for the tests under load: they are about what happens to pods, not about how many there are."""
+
+SETTINGS = {
+    "api.scaling.min": API_PODS_MINIMUM,
+    "api.scaling.max": API_PODS_MAXIMUM,
+    # All load comes from one address, and few users make it.
+    "api.env.RATE_LIMIT_PER_MINUTE": 1_000_000,
+    "api.env.RATE_LIMIT_PER_HOUR": 1_000_000,
+    # A job of a worker that was killed is taken over after this time.
+    "worker.env.JOB_TIMEOUT_SECONDS": 10,
+}
+"""What is otherwise than in the shipped stack file, below `slipway:services`."""
 
 
 def part_selector(part: str | None = None) -> str:
@@ -54,6 +72,17 @@ class LiveStack:
     def ready_pods(self, part: str) -> list[str]:
         """Return the identity (UID) of each pod of a part that is ready."""
         return [pod["metadata"]["uid"] for pod in self.pods(part) if is_ready(pod)]
+
+    def wait_settled(self, part: str, *, at_most: int) -> None:
+        """Wait until a part has only pods that are ready, at most so many, and none that is going."""
+
+        def settled() -> bool:
+            found = self.cluster.items("pods", part_selector(part))
+            return len(found) <= at_most and all(
+                is_ready(pod) and "deletionTimestamp" not in pod["metadata"] for pod in found
+            )
+
+        wait_for(f"the pods of {part} to settle", settled, seconds=SETTLED_SECONDS)
 
     def restarts(self) -> dict[str, int]:
         """Return how often the containers of each running pod were restarted."""
@@ -108,5 +137,5 @@ def prepare(folder: Path, cluster: Cluster) -> tuple[EngineStack, Cluster]:
     app = {"name": APPLICATION, "owner": "tests", "namespace": namespace}
     where = {"kind": "existing", "context": cluster.context, "kubeconfig": str(cluster.kubeconfig)}
     stack.configure({"slipway:app": json.dumps(app), "slipway:cluster": json.dumps(where)})
-    stack.configure({"slipway:services.api.scaling.max": str(API_PODS_MAXIMUM)}, path=True)
+    stack.configure({f"slipway:services.{key}": str(value) for key, value in SETTINGS.items()}, path=True)
     return stack, cluster.within(namespace)
