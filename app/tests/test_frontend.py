@@ -99,7 +99,7 @@ class FakeApi:
             self._server = None
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def fake_api() -> Iterator[FakeApi]:
     api = FakeApi()
     api.start()
@@ -108,13 +108,13 @@ def fake_api() -> Iterator[FakeApi]:
 
 
 @contextmanager
-def frontend(fake_api: FakeApi, tmp_path: Path) -> Iterator[tuple[httpx.Client, Popen[bytes], int]]:
+def frontend(fake_api: FakeApi, temporary: Path) -> Iterator[tuple[httpx.Client, Popen[bytes], int]]:
     port = free_port()
     environment = {
         "API_BASE_URL": fake_api.url,
         "PORT": str(port),
         "PYTHONPATH": str(APP),
-        "TMPDIR": str(tmp_path),
+        "TMPDIR": str(temporary),
     }
     with (
         running([sys.executable, "-m", "slipway_app.frontend"], env=environment, cwd=APP) as process,
@@ -124,9 +124,11 @@ def frontend(fake_api: FakeApi, tmp_path: Path) -> Iterator[tuple[httpx.Client, 
         yield client, process, port
 
 
-@pytest.fixture
-def served(fake_api: FakeApi, tmp_path: Path) -> Iterator[tuple[httpx.Client, Popen[bytes], int]]:
-    with frontend(fake_api, tmp_path) as parts:
+@pytest.fixture(scope="module")
+def served(
+    fake_api: FakeApi, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[httpx.Client, Popen[bytes], int]]:
+    with frontend(fake_api, tmp_path_factory.mktemp("frontend")) as parts:
         yield parts
 
 
@@ -284,15 +286,16 @@ def test_a_websocket_without_the_api_is_told_to_try_later(
             assert closed.value.rcvd
             assert closed.value.rcvd.code == 1013
 
-    asyncio.run(scenario())
+    try:
+        asyncio.run(scenario())
+    finally:
+        fake_api.start()
 
 
 def test_at_sigterm_it_drains_finishes_what_is_open_and_ends_with_0(
-    served: tuple[httpx.Client, Popen[bytes], int],
+    fake_api: FakeApi, tmp_path: Path
 ) -> None:
-    client, process, port = served
-
-    async def scenario() -> None:
+    async def scenario(client: httpx.Client, process: Popen[bytes], port: int) -> None:
         async with (
             connect(f"ws://127.0.0.1:{port}/api/conversations/7/live") as socket,
             httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as other,
@@ -311,5 +314,6 @@ def test_at_sigterm_it_drains_finishes_what_is_open_and_ends_with_0(
             assert client.get("/health/ready").status_code == 503
             assert (await slow_answer).json() == {"slow": True}
 
-    asyncio.run(scenario())
-    assert process.wait(20) == 0
+    with frontend(fake_api, tmp_path) as (client, process, port):
+        asyncio.run(scenario(client, process, port))
+        assert process.wait(20) == 0
