@@ -101,6 +101,11 @@ test-cluster:  ## the local stack on a real Kubernetes (needs KUBECONFIG, Docker
 	@scripts/bootstrap test
 	@$(BIN)/pytest tests/cluster $(ARGS)
 
+.PHONY: load-test
+load-test:  ## the same stack under the load of a release: 100 readers, 50 writers, 200 WebSockets (SECONDS=600)
+	@scripts/bootstrap test
+	@LOAD_SECONDS=$(or $(SECONDS),600) $(BIN)/pytest tests/cluster/test_load.py $(ARGS)
+
 .PHONY: test-app
 test-app:  ## the application in app/ (PostgreSQL and Redis binaries, if this machine has them)
 	@$(MAKE) --no-print-directory -C app test
