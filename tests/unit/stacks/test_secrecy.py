@@ -59,6 +59,7 @@ def test_a_config_map_holds_the_text_of_the_stack_file_and_nothing_else(up: Run)
         "CACHE_PRESET": "development",
         "ENABLE_WORK": "true",
         "ENVIRONMENT": "local",
+        "FORWARDED_ALLOW_IPS": "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16",
         "LOG_LEVEL": "info",
         "RESILIENCE_PRESET": "development",
         "WEBSOCKET_IDLE_SECONDS": "300",
