@@ -4,11 +4,13 @@ Without their programs the tests that need them are skipped; with CI=true a skip
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -37,9 +39,15 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return server.getsockname()[1]
+    """Below those that the kernel hands to clients: one of them could take it while a server is away."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311
+        with socket.socket() as server:
+            try:
+                server.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -103,15 +111,14 @@ class PostgresServer:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+def postgres_server() -> Iterator[PostgresServer]:
     """With an application role that is not the superuser."""
     initdb, postgres = program("initdb"), program("postgres")
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folder: every run of pytest closes that to other users again.
+    folder = Path(tempfile.mkdtemp(prefix="slipway-postgres-"))
     options: dict[str, object] = {"cwd": folder}
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         shutil.chown(folder, "postgres")
-        for parent in [folder.parent, folder.parent.parent]:
-            parent.chmod(0o755)
         options |= {"user": "postgres", "group": "postgres", "extra_groups": []}
     data, port = folder / "data", free_port()
     subprocess.run(
@@ -125,6 +132,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
         connection.execute("CREATE ROLE app LOGIN PASSWORD 'pw'")
     yield server
     server.stop()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +161,15 @@ class RedisServer:
             self.process.terminate()
             self.process.wait(10)
             self.process = None
+
+    def suspend(self) -> None:
+        """It neither answers nor forgets."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture(scope="session")
