@@ -1,7 +1,7 @@
-"""A sign of life for processes that serve no port: a file that the worker touches and the probe reads.
+"""A sign of life of the worker: a file that its main loop touches, and the probe reads.
 
 `python -m slipway_app.alive` ends with 0 when the sign is fresh, else with 1. It imports nothing large, since
-it runs often.
+it runs often. It says nothing about PostgreSQL or Redis: a restart would not repair them.
 """
 
 import sys
@@ -11,6 +11,7 @@ from pathlib import Path
 
 SIGN = Path(tempfile.gettempdir()) / "slipway-worker-alive"
 LIMIT_SECONDS = 30
+"""The loop comes round within a few seconds, also while PostgreSQL or Redis does not answer."""
 
 
 def touch() -> None:
@@ -26,5 +27,10 @@ def age_seconds() -> float:
         return float("inf")
 
 
+def is_fresh() -> bool:
+    """Return whether the process is at work."""
+    return age_seconds() <= LIMIT_SECONDS
+
+
 if __name__ == "__main__":
-    sys.exit(age_seconds() > LIMIT_SECONDS)
+    sys.exit(0 if is_fresh() else 1)

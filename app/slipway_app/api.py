@@ -18,6 +18,7 @@ from slipway_app import (
     conversation_routes,
     database,
     health,
+    live,
     logs,
     ratelimits,
     redis,
@@ -49,7 +50,11 @@ def create_app() -> FastAPI:
         settings.redis_url, connections=settings.cache_preset.figures.connections
     )
     state.queue = redis.create_client(settings.queue_url, connections=QUEUE_CONNECTIONS)
+    # A client of its own: the subscription keeps its connection, which the cache then could not use.
+    state.hub = live.Hub(redis.create_client(settings.redis_url, connections=1))
     state.limits = ratelimits.RateLimits(state.cache, settings)
+    # A client of its own: listening keeps its one connection busy.
+    state.hub = live.Hub(redis.create_client(settings.redis_url, connections=1))
     state.lists = Lists(state.cache, settings.cache_preset)
     _add_routes(app, settings)
     _add_handlers(app)
@@ -63,6 +68,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     state = app.state
     # wait=False: the process starts without its database, and its readiness check says so.
     await state.pool.open(wait=False)
+    state.hub.start()
+    state.hub.start()
     chores = [
         asyncio.create_task(database.report(state.pool)),
         asyncio.create_task(state.lists.tell_untold()),
@@ -74,6 +81,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
             chore.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await chore
+        await state.hub.stop()
         await state.cache.aclose()
         await state.queue.aclose()
         await state.pool.close()
@@ -83,6 +91,8 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     app.include_router(health.router)
     app.include_router(account_routes.router)
     app.include_router(conversation_routes.router)
+    app.include_router(live.router)
+    app.include_router(live.router)
     if settings.enable_work:
         app.include_router(work.router)
 

@@ -16,6 +16,8 @@ LIST_LIMIT = 100
 """Conversations in a list: the ones written to last."""
 MESSAGES_LIMIT = 500
 """Messages in one answer; ask again after the last one for more."""
+LOCK = "SELECT FROM conversations WHERE id = %s FOR NO KEY UPDATE"
+"""Taken by everybody who adds a message to a conversation, before it gets its number."""
 
 
 class Conversation(NamedTuple):
@@ -164,7 +166,9 @@ async def add_message(
     """
     async with pool.connection() as connection:
         async with connection.cursor(row_factory=class_row(Message)) as cursor:
-            # A second request with the same key waits here until the first has ended, and then finds its row.
+            # Numbered and committed in the same order: who has read message 11 must never find a 10 later.
+            await cursor.execute(LOCK, [conversation_id])
+            # A second request with the same key waited for that until the first had ended, and finds its row.
             await cursor.execute(
                 "INSERT INTO messages (conversation_id, author, text, idempotency_key)"
                 " VALUES (%s, 'user', %s, %s) ON CONFLICT (conversation_id, idempotency_key) DO NOTHING"
