@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Resp
 from psycopg.errors import ForeignKeyViolation
 from pydantic import BaseModel, StringConstraints
 
-from slipway_app import audit, conversations, queue, redis
+from slipway_app import audit, conversations, live, queue, redis
 from slipway_app.account_routes import Authenticated
 from slipway_app.lists import Lists
 
@@ -171,6 +171,7 @@ async def write(
         _no_conversation()
     if job.state == "queued":
         await redis.tolerate(queue.announce(state.queue, job.id), "queue")
+        await redis.tolerate(live.publish(state.cache, conversation_id, message.view()))
     return Accepted(message=_message_view(message), job=JobView(**job._asdict()))
 
 
