@@ -13,6 +13,7 @@ from slipway.offline.decode import SECRET_WRAPPER, Decoder
 from slipway.offline.derived import mark_derived
 from slipway.offline.loop import RecordError
 from slipway.offline.model import SECRET, STACK_TYPE, Json, LogLine, Path, Record, Registration, format_path
+from slipway.offline.order import in_steady_order
 from slipway.offline.synthesis import FUNCTIONS, Marker, Synthesis, synthesise
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Recorder(MockMonitor):
             Record(
                 project=self._project,
                 stack=self._stack,
-                registrations=tuple(self._registrations),
+                registrations=in_steady_order(self._registrations),
                 outputs=self._outputs,
                 log=lines,
                 output_secret_paths=self._output_paths[0],
