@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from facts.versions import PULUMI_VERSION
+from slipway.operate.home import Home
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github/workflows"
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.yaml"))}
@@ -87,6 +90,10 @@ def test_every_make_target_that_a_job_calls_exists() -> None:
         "make manifests",
         "make --keep-going lint",
         "make -C app lint",
+        "make -C toolbox lint",
+        "make -C toolbox test",
+        "make up YES=1",
+        "make test-cluster",
         "make check-docs",
         "make check-workflows",
         "make security-code",
@@ -105,7 +112,7 @@ def test_a_pull_request_and_main_pass_the_same_gates() -> None:
     assert "gates" in WORKFLOWS["pull-request"]["jobs"]["passed"]["needs"]
 
 
-@pytest.mark.parametrize("job", ["unit", "app"])
+@pytest.mark.parametrize("job", ["unit", "app", "toolbox"])
 def test_tests_run_on_python_3_12_and_3_13(job: str) -> None:
     assert GATES[job]["strategy"] == {"fail-fast": False, "matrix": {"python": ["3.12", "3.13"]}}
     assert GATES[job]["env"]["UV_PYTHON"] == "${{ matrix.python }}"
@@ -121,9 +128,29 @@ def test_the_application_is_tested_with_postgresql_16_and_redis_7() -> None:
 def test_tools_have_the_versions_that_the_project_names() -> None:
     bootstrap = (ROOT / "scripts/bootstrap").read_text(encoding="utf-8")
     (uv,) = re.findall(r"^UV_VERSION=([\d.]+)", bootstrap, re.M)
-    named = [step["with"]["version"] for step in steps() if "setup-uv@" in step.get("uses", "")]
-    assert WORKFLOWS["gates"]["env"]["UV_VERSION"] == uv
-    assert set(named) == {uv, "${{ env.UV_VERSION }}"}
+    assert WORKFLOWS["gates"]["env"] == {"UV_VERSION": uv, "PULUMI_VERSION": PULUMI_VERSION}
+    for action, key, version in (
+        ("astral-sh/setup-uv", "version", uv),
+        ("pulumi/actions", "pulumi-version", PULUMI_VERSION),
+    ):
+        named = [step["with"][key] for step in steps() if step.get("uses", "").startswith(f"{action}@")]
+        assert len(named) > 2
+        assert set(named) <= {version, "${{ env.UV_VERSION }}", "${{ env.PULUMI_VERSION }}"}
+
+
+@pytest.mark.parametrize(
+    ("job", "command"),
+    [
+        (GATES["cluster"], "make test-cluster"),
+        (WORKFLOWS["main"]["jobs"]["load"], "make load-test SECONDS=600"),
+    ],
+    ids=["gates", "load"],
+)
+def test_on_kubernetes_tests_meet_the_cluster_that_make_up_makes(job: dict[str, Any], command: str) -> None:
+    made, tested = position(job, "make up YES=1"), position(job, command)
+    assert made < tested
+    kubeconfig = Home(Path("${{ github.workspace }}"), "local").kubeconfig
+    assert job["steps"][tested]["env"] == {"KUBECONFIG": str(kubeconfig)}
 
 
 # --- with which rights ----------------------------------------------------------------------------------------
