@@ -22,13 +22,13 @@ from slipway_app import (
     logs,
     ratelimits,
     redis,
+    security,
     telemetry,
     work,
 )
 from slipway_app.accounts import Unauthorized
 from slipway_app.lists import Lists
-from slipway_app.observe import Observe
-from slipway_app.security import LimitBody
+from slipway_app.observe import QUIET, Observe
 from slipway_app.settings import ApiSettings, load
 
 QUEUE_CONNECTIONS = 5
@@ -40,8 +40,15 @@ def create_app() -> FastAPI:
     """Build the service from its environment; ends the process when a setting is missing or wrong."""
     settings = load(ApiSettings)
     logs.configure(settings, "api")
-    # Documentation pages load scripts from elsewhere; the schema stays, at /openapi.json.
-    app = FastAPI(title="Slipway chat", docs_url=None, redoc_url=None, lifespan=_lifespan)
+    telemetry.configure(settings, "api")
+    app = FastAPI(
+        title="Slipway chat",
+        # Documentation pages load scripts from elsewhere; the schema stays, at /openapi.json.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        telemetry={"operation_spans": False, "exclude": lambda scope: scope["path"] in QUIET},
+    )
     state = app.state
     state.settings = settings
     state.draining = asyncio.Event()
@@ -59,7 +66,6 @@ def create_app() -> FastAPI:
     _add_routes(app, settings)
     _add_handlers(app)
     _add_middleware(app, settings)
-    telemetry.configure(settings, "api", app)
     return app
 
 
@@ -89,8 +95,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     app.include_router(health.router)
-    app.include_router(account_routes.router)
-    app.include_router(conversation_routes.router)
+    for router in (account_routes.router, conversation_routes.router):
+        app.include_router(router, max_body_size=security.MAX_BODY_BYTES)
     app.include_router(live.router)
     app.include_router(live.router)
     if settings.enable_work:
@@ -100,7 +106,6 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
 def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
     # The last one added is the first to see a request.
     app.add_middleware(ratelimits.LimitAddresses, limits=app.state.limits)
-    app.add_middleware(LimitBody)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

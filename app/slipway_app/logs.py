@@ -44,7 +44,8 @@ def configure(settings: ProcessSettings, process: str) -> None:
             foreign_pre_chain=[*_SHARED, where],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                # Not structlog's richer form: that shows local variables, passwords among them.
+                structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(),
             ],
         )

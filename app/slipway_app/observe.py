@@ -4,12 +4,14 @@ Plain ASGI, around everything else, so that answers of other middleware and of f
 """
 
 import asyncio
+import logging
 import re
 import time
 import uuid
 from typing import Any
 
 import structlog
+from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,6 +26,7 @@ QUIET = frozenset({"/health/live", "/health/ready", "/metrics"})
 """Asked every few seconds by machines: a line each would drown the others."""
 CLIENT_WENT = 499
 """The status, in the figures only, of a request that ended without an answer."""
+failures = logging.getLogger("slipway_app")
 logger = structlog.stdlib.get_logger("slipway_app.requests")
 
 
@@ -48,7 +51,7 @@ class Observe:
             return
         request_id = _request_id(scope)
         clear_contextvars()
-        bind_contextvars(request_id=request_id)
+        bind_contextvars(request_id=request_id, **_trace())
         scope.setdefault("state", {})["request_id"] = request_id
         if scope["type"] == "http":
             await self._answer(scope, receive, send, request_id)
@@ -74,7 +77,8 @@ class Observe:
         try:
             await self._app(scope, receive, send_with_headers)
         except Exception:
-            logger.exception("request failed", method=scope["method"], path=scope["path"])
+            # By the standard library: Sentry takes the exception from there.
+            failures.exception("request failed", extra={"method": scope["method"], "path": scope["path"]})
             if status:
                 raise  # half an answer is out: the server has to cut the connection
             answer = JSONResponse({"detail": "this request failed; the error is in the logs"}, 500)
@@ -98,6 +102,12 @@ class Observe:
                 status=status,
                 milliseconds=round(seconds * 1000, 1),
             )
+
+
+def _trace() -> dict[str, str]:
+    """The trace that this request belongs to, where traces are made: from a log line to its spans."""
+    span = trace.get_current_span().get_span_context()
+    return {"trace_id": trace.format_trace_id(span.trace_id)} if span.is_valid else {}
 
 
 def _request_id(scope: Scope) -> str:

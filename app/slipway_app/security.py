@@ -2,10 +2,6 @@
 
 from collections.abc import Mapping
 
-from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 MAX_BODY_BYTES = 64 * 1024
 """A message has at most 10,000 characters: 40 kB in UTF-8."""
 _HEADERS = {
@@ -27,53 +23,3 @@ def headers(https: bool) -> Mapping[str, str]:
         https: whether browsers may be told to use only HTTPS for a year.
     """
     return {**_HEADERS, **_ONLY_HTTPS} if https else dict(_HEADERS)
-
-
-class LimitBody:
-    """Refuses a request whose body is too large, before it is in memory."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = Headers(scope=scope).get("content-length", "0")
-        if not announced.isdecimal() or int(announced) > MAX_BODY_BYTES:
-            await self._refuse(scope, receive, send)
-            return
-        got, started = 0, False
-
-        async def receive_some() -> Message:
-            nonlocal got
-            message = await receive()
-            got += len(message.get("body", b""))
-            if got > MAX_BODY_BYTES:
-                raise _TooLargeError
-            return message
-
-        async def note_start(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive_some, note_start)
-        except _TooLargeError:
-            if started:
-                raise
-            await self._refuse(scope, receive, send)
-
-    @staticmethod
-    async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        # The rest of the body is not read, so the connection cannot be used again.
-        answer = JSONResponse(
-            {"detail": f"a request has at most {MAX_BODY_BYTES} bytes"}, 413, {"Connection": "close"}
-        )
-        await answer(scope, receive, send)
-
-
-class _TooLargeError(Exception):
-    """More came than was announced, or nothing was."""

@@ -3,26 +3,20 @@
 Their packages take 40 MB of memory between them, so they are imported only then.
 """
 
-from typing import TYPE_CHECKING
-
 from slipway_app.settings import ProcessSettings
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
 
-
-def configure(settings: ProcessSettings, process: str, app: "FastAPI | None" = None) -> None:
-    """Begin to send traces and errors, where that is configured.
+def configure(settings: ProcessSettings, process: str) -> None:
+    """Begin to send traces and errors, where that is configured. FastAPI makes the spans of its requests.
 
     Args:
         settings: where to.
         process: what this process is, e.g. `api` or `worker`; the name of the service in traces.
-        app: the API, whose requests become spans.
     """
     if settings.sentry_dsn is not None:
         _configure_sentry(settings, settings.sentry_dsn.get_secret_value(), process)
     if settings.otel_exporter_otlp_endpoint is not None:
-        _configure_traces(settings, settings.otel_exporter_otlp_endpoint, process, app)
+        _configure_traces(settings, settings.otel_exporter_otlp_endpoint, process)
 
 
 def _configure_sentry(settings: ProcessSettings, dsn: str, process: str) -> None:
@@ -39,7 +33,7 @@ def _configure_sentry(settings: ProcessSettings, dsn: str, process: str) -> None
     sentry_sdk.set_tag("process", process)
 
 
-def _configure_traces(settings: ProcessSettings, endpoint: str, process: str, app: "FastAPI | None") -> None:
+def _configure_traces(settings: ProcessSettings, endpoint: str, process: str) -> None:
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
@@ -57,7 +51,3 @@ def _configure_traces(settings: ProcessSettings, endpoint: str, process: str, ap
     trace.set_tracer_provider(provider)
     PsycopgInstrumentor().instrument()
     RedisInstrumentor().instrument()  # pyright: ignore[reportUnknownMemberType]
-    if app is not None:
-        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-
-        FastAPIInstrumentor.instrument_app(app, excluded_urls="health/.*,metrics")
