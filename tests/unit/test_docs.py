@@ -34,7 +34,7 @@ def test_the_readme_example_is_a_stack_file_without_errors(tmp_path: Path) -> No
 def test_every_make_target_that_a_page_names_exists(page: Path) -> None:
     targets = {
         folder: set(re.findall(r"^([a-z-]+):", (ROOT / folder / "Makefile").read_text(), re.M))
-        for folder in (".", "app")
+        for folder in (".", "app", "toolbox")
     }
     for folder, target in re.findall(r"(?<![\w./])make (?:-C (\w+) )?([a-z-]+)", code_of(page)):
         assert target in targets[folder or "."], target
