@@ -28,6 +28,20 @@ test:  ## the unit tests with the coverage floor (with ARGS: only those, without
 	@scripts/bootstrap test
 	@$(BIN)/pytest $(if $(ARGS),$(ARGS),-n 2 --dist worksteal --cov --cov-report=term)
 
+# --- a stack for real ----------------------------------------------------------------------------------------
+
+STACK_OPTIONS = $(if $(YES),--yes) $(ARGS)
+
+.PHONY: up
+up:  ## the local stack for real (CONTEXT=name: that cluster; REGISTRY=host/path: where its nodes get the image)
+	@scripts/bootstrap run
+	@$(BIN)/slipway up $(STACK) $(if $(CONTEXT),--context '$(CONTEXT)') $(if $(REGISTRY),--registry '$(REGISTRY)') $(STACK_OPTIONS)
+
+.PHONY: down
+down:  ## remove it with its data (YES=1: ask nothing; ARGS=--cluster: the kind cluster too)
+	@scripts/bootstrap run
+	@$(BIN)/slipway down $(STACK) $(STACK_OPTIONS)
+
 # --- the gates ---------------------------------------------------------------------------------------------
 
 .PHONY: setup

@@ -26,3 +26,18 @@ REDIS_IMAGE = "docker.io/library/redis:7"
 
 REDIS_USER_ID = 999
 """The numeric user of `REDIS_IMAGE`. Source: the image's Dockerfile, 2026-11."""
+
+PULUMI_VERSION = "3.272.0"
+"""The Pulumi CLI that `slipway up` installs where there is none: the version of the SDK in uv.lock, 2026-11."""
+
+PULUMI_OLDEST = "3.208.0"
+"""The oldest Pulumi CLI that serves: the first whose flags can all be given as PULUMI_OPTION_* variables.
+
+Source: pulumi.com/blog, "All Pulumi CLI flags are now supported as environment variables", 2025-11.
+"""
+
+REGISTRY_IMAGE = "docker.io/library/registry:2"
+"""The registry beside a kind cluster. Source: kind.sigs.k8s.io/docs/user/local-registry, 2026-11."""
+
+METRICS_SERVER_IMAGE = "registry.k8s.io/metrics-server/metrics-server:v0.8.0"
+"""What tells the autoscaler how busy pods are, in a kind cluster. Source: github.com/kubernetes-sigs/metrics-server."""

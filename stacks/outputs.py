@@ -3,6 +3,7 @@
 import pulumi
 
 from components.cluster.section import ExistingCluster
+from components.postgres.section import InClusterDatabase
 from stacks.platform import Platform
 from stacks.settings import Settings
 
@@ -16,6 +17,12 @@ def export_outputs(settings: Settings, platform: Platform) -> None:
     """
     pulumi.export("environment", settings.environment)
     pulumi.export("namespace", platform.namespace.namespace_name)
+    if isinstance(settings.cluster, ExistingCluster):
+        cluster = settings.cluster
+        pulumi.export("cluster", {"kubeconfig": cluster.kubeconfig, "context": cluster.context})
+    if isinstance(settings.database, InClusterDatabase):
+        pulumi.export("database", settings.database.name)
+    pulumi.export("ports", {name: service.port for name, service in settings.services.items()})
     pulumi.export("images", {name: image.reference for name, image in platform.images.items()})
     pulumi.export("urls", _urls(settings))
     pulumi.export("commands", _commands(settings))

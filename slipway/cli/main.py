@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 import sys
 
-from slipway.cli import init_wizard, preview_command, render_command, secrets_commands, settings_commands
+from slipway.cli import (
+    init_wizard,
+    preview_command,
+    render_command,
+    running_commands,
+    secrets_commands,
+    settings_commands,
+    up_commands,
+)
 from slipway.cli.app import PROGRAM_EXIT, CommandError, app
 
 __all__ = [
@@ -14,8 +22,10 @@ __all__ = [
     "main",
     "preview_command",
     "render_command",
+    "running_commands",
     "secrets_commands",
     "settings_commands",
+    "up_commands",
 ]
 
 

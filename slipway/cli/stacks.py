@@ -95,7 +95,7 @@ def obtain(jobs: Sequence[Job], *, use_cache: bool = True) -> list[Outcome]:
 def run_job(job: Job) -> Outcome:
     """Run the program for one stack; failures become part of the outcome."""
     key = _key(job)
-    _import_from(job.project)
+    import_from(job.project)
     with garbage_collection_paused(freeze=True), contextlib.chdir(job.project), reads_logged() as reads:
         try:
             record = _record(job)
@@ -158,7 +158,7 @@ def _sources(project: Path) -> list[Path]:
     return found
 
 
-def _import_from(project: Path) -> None:
+def import_from(project: Path) -> None:
     """The project's own program goes before an installed one, so that -C shows another working copy."""
     if (project / _PROGRAM_PACKAGES[0]).is_dir() and str(project) not in sys.path:
         sys.path.insert(0, str(project))

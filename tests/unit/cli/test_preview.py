@@ -261,11 +261,11 @@ def test_the_program_of_the_project_goes_before_an_installed_one(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", ["installed"])
-    stacks_module._import_from(project)
+    stacks_module.import_from(project)
     assert sys.path == ["installed"]
     (project / "stacks").mkdir()
-    stacks_module._import_from(project)
-    stacks_module._import_from(project)
+    stacks_module.import_from(project)
+    stacks_module.import_from(project)
     assert sys.path == [str(project), "installed"]
 
 

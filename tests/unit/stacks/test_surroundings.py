@@ -89,6 +89,9 @@ def test_outputs_say_where_things_are_and_how_to_look_at_them() -> None:
     assert found == {
         "environment": "local",
         "namespace": "chat-local",
+        "cluster": {"kubeconfig": "~/.kube/config", "context": "kind-slipway"},
+        "database": "chat",
+        "ports": {"api": 8000, "frontend": 8501, "worker": None},
         "urls": {},
         "commands": {
             "status": f"{kubectl} get pods,hpa,jobs",

@@ -1,0 +1,93 @@
+"""`down`: a stack of this machine and everything in it, gone; its passphrase stays for the next `up`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from slipway.offline.model import Json
+from slipway.operate.engine import Engine
+from slipway.operate.home import Choice, Home
+from slipway.operate.kind import KindCluster
+from slipway.operate.machine import Machine, OperateError
+from slipway.operate.progress import Progress
+from slipway.operate.tools import Needs, find_tools
+from slipway.operate.up import Screen, go_on, told
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What there is to remove.
+
+    Attributes:
+        resources: how many resources are in the state.
+        volumes: names of the parts whose volumes hold data.
+    """
+
+    resources: int
+    volumes: tuple[str, ...]
+
+
+def standing(engine: Engine) -> Standing:
+    """Return what a stack's state holds."""
+    exported = cast(
+        "dict[str, dict[str, list[dict[str, Json]]]]", json.loads(engine.pulumi(("stack", "export"), None))
+    )
+    resources = exported["deployment"].get("resources") or []
+    real = [one for one in resources if one.get("custom") and not str(one.get("type")).startswith("pulumi:")]
+    volumes = [
+        str(one["urn"]).rpartition("::")[2] for one in real if str(one["type"]).endswith(":StatefulSet")
+    ]
+    return Standing(len(real), tuple(sorted(volumes)))
+
+
+def take_down(engine: Engine, home: Home, screen: Screen) -> Mapping[str, int]:
+    """Delete everything that the stack has made, then the stack.
+
+    Args:
+        engine: the stack.
+        home: its private files.
+        screen: what the person sees.
+
+    Returns:
+        How many resources were deleted, by word.
+
+    Raises:
+        OperateError: when something could not be deleted, or the run was stopped.
+    """
+    go_on(engine, engine.variables["PULUMI_BACKEND_URL"], screen)
+    progress = Progress(screen.tell, time.monotonic)
+    with told(engine, progress, ()), screen.watch(progress):
+        engine.destroy(progress.on_event)
+    forget(home)
+    return progress.counts
+
+
+def remove_cluster(machine: Machine, home: Home, choice: Choice) -> None:
+    """Remove the kind cluster that was made for the stack, with everything in it, and its registry.
+
+    Args:
+        machine: where it is.
+        home: the stack's private files.
+        choice: what `up` has chosen.
+
+    Raises:
+        OperateError: when slipway did not make the cluster, or it could not be removed.
+    """
+    if not choice.kind:
+        raise OperateError(
+            f"The cluster of the context {choice.context} was not made for this stack, so it stays. "
+            "Without --cluster, `down` removes the stack from it."
+        )
+    tools = find_tools(machine, home.root, Needs(kind=True))
+    KindCluster(machine, tools, choice.kind, home.kubeconfig).remove()
+
+
+def forget(home: Home) -> None:
+    """Remove the private files that only a running stack needs."""
+    home.keep(None)
+    home.stack_file.unlink(missing_ok=True)
+    home.kubeconfig.unlink(missing_ok=True)
