@@ -60,8 +60,6 @@ def create_app() -> FastAPI:
     # A client of its own: the subscription keeps its connection, which the cache then could not use.
     state.hub = live.Hub(redis.create_client(settings.redis_url, connections=1))
     state.limits = ratelimits.RateLimits(state.cache, settings)
-    # A client of its own: listening keeps its one connection busy.
-    state.hub = live.Hub(redis.create_client(settings.redis_url, connections=1))
     state.lists = Lists(state.cache, settings.cache_preset)
     _add_routes(app, settings)
     _add_handlers(app)
@@ -74,7 +72,6 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     state = app.state
     # wait=False: the process starts without its database, and its readiness check says so.
     await state.pool.open(wait=False)
-    state.hub.start()
     state.hub.start()
     chores = [
         asyncio.create_task(database.report(state.pool)),
@@ -97,7 +94,6 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
     app.include_router(health.router)
     for router in (account_routes.router, conversation_routes.router):
         app.include_router(router, max_body_size=security.MAX_BODY_BYTES)
-    app.include_router(live.router)
     app.include_router(live.router)
     if settings.enable_work:
         app.include_router(work.router)
