@@ -47,8 +47,8 @@ class Timing:
     """A job without such a sign for this long was abandoned: more than three were missed."""
     sweep: float = 5.0
     """How often the table is searched for jobs without a signal."""
-    queued: float = 5.0
-    """A job that waits longer than this may have none."""
+    queued: float = 15.0
+    """A job that waits longer than this may have none. While Redis does not answer, no job has one."""
     retry: float = 1.0
     """After this long a store that did not answer is asked again."""
     stop: float = 25.0
@@ -99,7 +99,7 @@ class Worker:
         self._name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns():x}"
         self._at_hand: dict[asyncio.Task[None], _Hand] = {}
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._queue_is_down = False
         self._swept_at = self._reclaimed_at = float("-inf")
 
     def stop(self) -> None:
@@ -145,20 +145,22 @@ class Worker:
             if free > 0:
                 for found in await queue.take(self._queue, self._name, free, int(self._timing.take * 1000)):
                     self._begin(_Hand(found))
+            self._queue_is_down = False
         except REDIS_DOWN as error:
             metrics.redis_errors.inc()
             logger.warning("Redis (queue) does not answer, jobs are swept: %s", type(error).__name__)
+            self._queue_is_down = True
             await self._pause(self._timing.retry)
 
     async def _sweep(self, free: int) -> int:
-        if not self._due(self._swept_at, self._timing.sweep):
+        if not self._queue_is_down and not self._due(self._swept_at, self._timing.sweep):
             return 0
         self._swept_at = time.monotonic()
         try:
             found = await jobs.sweep(
                 self._pool,
                 limit=free,
-                queued_seconds=self._timing.queued,
+                queued_seconds=0 if self._queue_is_down else self._timing.queued,
                 timeout_seconds=self._settings.job_timeout_seconds,
             )
         except DATABASE_DOWN as error:
