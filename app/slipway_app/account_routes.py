@@ -16,7 +16,10 @@ _bearer = HTTPBearer(auto_error=False, description="The token that POST /tokens 
 Email = Annotated[
     str,
     StringConstraints(
-        strip_whitespace=True, to_lower=True, max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$"
+        strip_whitespace=True,
+        to_lower=True,
+        max_length=254,
+        pattern=r"^[^@\s\x00]+@[^@\s\x00]+\.[^@\s\x00]+$",
     ),
 ]
 
@@ -32,7 +35,7 @@ class SignUp(BaseModel):
 class SignIn(BaseModel):
     """Who wants a token."""
 
-    email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=254)]
+    email: Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^\x00]*$")]
     password: Annotated[str, StringConstraints(max_length=256)]
 
 

@@ -19,16 +19,24 @@ ConversationId = Annotated[int, Path(ge=1, le=BIGGEST_ID)]
 IdempotencyKey = Annotated[str | None, Header(min_length=1, max_length=200)]
 
 
+NO_NULL = r"^[^\x00]*$"
+"""PostgreSQL stores every character but this one."""
+
+
 class Titled(BaseModel):
     """What a client says of a conversation."""
 
-    title: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    title: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=NO_NULL)
+    ]
 
 
 class Text(BaseModel):
     """What a client writes."""
 
-    text: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
+    text: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000, pattern=NO_NULL)
+    ]
 
 
 class ConversationView(BaseModel):
