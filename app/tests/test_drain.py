@@ -64,6 +64,8 @@ def test_every_request_during_the_drain_is_answered_over_new_and_kept_alive_conn
         assert api.get("/health/ready").json()["status"] == "draining"
         idle.request("GET", "/health/live")
         answer = idle.getresponse()
+        answer.read()
+        idle.close()
         assert (answer.status, answer.getheader("Connection")) == (200, "close")
         assert socket is not None
         time.sleep(max(0.0, end - time.monotonic()))
