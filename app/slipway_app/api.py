@@ -102,6 +102,7 @@ def _add_routes(app: FastAPI, settings: ApiSettings) -> None:
 def _add_middleware(app: FastAPI, settings: ApiSettings) -> None:
     # The last one added is the first to see a request.
     app.add_middleware(ratelimits.LimitAddresses, limits=app.state.limits)
+    app.add_middleware(security.RefuseLarge)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
