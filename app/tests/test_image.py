@@ -1,7 +1,7 @@
 """What the Dockerfile promises, read from its text.
 
-What only a build shows (time, size, layers, what is inside) is held by scripts/check-image; that it runs, by the
-cluster tier.
+What only a build shows (time, size, layers, what is inside) is held by scripts/check-image; that the image
+runs, by the cluster tier.
 """
 
 import re
