@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.cluster_chat import Chat
 from tests.support.cluster_load import load
 
 DONE_SECONDS = 30
+TALK_SECONDS = 2
 
 
 def test_a_message_becomes_a_job_that_the_worker_does_once(chat: Chat) -> None:
@@ -39,7 +41,7 @@ def test_the_answer_of_the_worker_comes_back_over_the_websocket(
     doors: dict[str, str], door: str, prefix: str, tmp_path: Path
 ) -> None:
     with load(tmp_path, doors[door] + prefix, users=2, writers=2, websockets=2, write_seconds=0.5) as seen:
-        wait_for("a moment of talk", lambda: True, seconds=1)
+        time.sleep(TALK_SECONDS)
 
     messages, websockets = seen.report["messages"], seen.report["websockets"]
     assert seen.report["errors"] == []
