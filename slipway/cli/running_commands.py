@@ -111,20 +111,27 @@ def _open_browser_soon(address: str, port: int) -> None:
 
 def _running(directory: Path, stack: str) -> Running:
     from slipway.operate.machine import ThisMachine
-    from slipway.operate.reach import read_running
+    from slipway.operate.reach import NotUpError, read_running
     from slipway.operate.tools import Needs, find_tools
 
-    home = home_of(directory, stack)
-    machine = ThisMachine()
-    tools = find_tools(machine, home.root, Needs())
-    return read_running(
-        machine,
-        pulumi=tools.pulumi,
-        kubectl=tools.kubectl,
-        project=home.project,
-        stack=stack,
-        variables=home.variables() if home.choice() is not None else {},
-    )
+    home, machine = home_of(directory, stack), ThisMachine()
+    tools, choice = find_tools(machine, home.root, Needs()), home.choice()
+    try:
+        return read_running(
+            machine,
+            pulumi=tools.pulumi,
+            kubectl=tools.kubectl,
+            project=home.project,
+            stack=stack,
+            variables=home.variables() if choice is not None else {},
+        )
+    except NotUpError:
+        if choice is None:
+            raise
+    from slipway.cli.stack_view import described
+
+    # An `up` that failed has left no outputs, and it is now that a person wants to see logs.
+    return described(home.stack_file, tools.kubectl)
 
 
 def _hand_over(command: list[str]) -> None:

@@ -11,6 +11,7 @@ from slipway.cli.app import SETTINGS_EXIT, CommandError
 
 if TYPE_CHECKING:
     from slipway.operate.home import Choice
+    from slipway.operate.reach import Running
     from slipway.operate.up import StackView
     from stacks.config.stackfile import StackFile
     from stacks.settings import Settings
@@ -72,6 +73,27 @@ def view_of(file: StackFile, settings: Settings) -> StackView:
         pushes=all(image.registry for image in builds),
         services=tuple(settings.services),
         settled=lambda choice: dict(_settled(file, settings, choice)),
+    )
+
+
+def described(path: Path, kubectl: str) -> Running:
+    """Return a stack as its stack file describes it, for one that is not up yet.
+
+    Args:
+        path: the engine's copy of the stack file, which names the cluster that was chosen.
+        kubectl: the path of kubectl.
+    """
+    from components.cluster.section import ExistingCluster
+    from components.postgres.section import InClusterDatabase
+    from slipway.operate.reach import Running, kubectl_for
+
+    _, settings = read_stack(path)
+    cluster, database = settings.cluster, settings.database
+    assert isinstance(cluster, ExistingCluster)  # noqa: S101 - `up` has written it
+    return Running(
+        kubectl_for(kubectl, cluster.kubeconfig, cluster.context, settings.namespace),
+        {name: service.port for name, service in settings.services.items()},
+        database.name if isinstance(database, InClusterDatabase) else "",
     )
 
 

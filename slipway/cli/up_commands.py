@@ -125,7 +125,7 @@ def down(
 def env(stack: StackName = "local", *, directory: Directory = Path()) -> None:
     """Print shell commands that prepare `pulumi` by hand for a stack: eval "$(slipway env local)"."""
     from slipway.cli.stack_view import LOCAL, environment_of, read_stack, view_of
-    from slipway.operate.elsewhere import require_backend, search_path
+    from slipway.operate.elsewhere import local_engine, require_backend, search_path
     from slipway.operate.home import UNSET, shell_exports
     from slipway.operate.machine import ThisMachine
 
@@ -144,6 +144,10 @@ def env(stack: StackName = "local", *, directory: Directory = Path()) -> None:
         if choice is not None:
             settled = view_of(*read_stack(home.tracked_file)).settled(choice)
         home.copy_stack_file(settled)
+        engine = local_engine(ThisMachine(), home)
+        if not engine.exists():
+            # By hand, `pulumi stack init` would write into the tracked stack file.
+            engine.create()
     typer.echo(shell_exports({**path, **home.variables()}, unset=UNSET), nl=False)
 
 

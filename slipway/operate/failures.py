@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable
 
 from slipway.operate.progress import Problem
+from slipway.operate.reach import is_store
 
-_MOST_LINES = 12
+_FIRST_LINES, _LAST_LINES = 4, 8
 
 _REMEDIES: tuple[tuple[str, str], ...] = (
     (
@@ -64,7 +65,14 @@ _REMEDIES: tuple[tuple[str, str], ...] = (
 """What to do about an error, by a pattern of its text; the first that matches counts."""
 
 _TRACEBACK = re.compile(r"\n?Traceback \(most recent call last\):.*", re.S)
-_PREFIXES = re.compile(r"^(error: |python inline source runtime error: |sdk-v\S+: |\S+ failed: )+")
+_NOISE = re.compile(
+    r"^(\* )?(\d+ errors? occurred:|error: |python inline source runtime error: |sdk-v\S+: )*"
+    r"(resource \S+ was (not )?successfully (created|updated)( by the Kubernetes API server)?"
+    r"(, but the Kubernetes API server reported that it failed to fully initialize or become live)?: ?)?"
+)
+"""What Pulumi and its providers put before the reason."""
+
+_POD_SUFFIX = re.compile(r"-[a-z0-9]{5}(?![a-z0-9-])")
 
 
 def explain(problems: Iterable[Problem], services: Iterable[str] = ()) -> str:
@@ -79,14 +87,20 @@ def explain(problems: Iterable[Problem], services: Iterable[str] = ()) -> str:
 
 
 def plain(text: str) -> str:
-    """Return an error's text without a traceback, prefixes of the machinery and more lines than one reads."""
-    bare = _TRACEBACK.sub("", text).strip()
-    lines = [line.rstrip() for line in bare.splitlines() if line.strip()]
+    """Return an error's text without traceback, the machinery's prefixes, repetitions, and more than one reads."""
+    seen: dict[str, str] = {}
+    for line in _TRACEBACK.sub("", text).splitlines():
+        bare = _NOISE.sub("", line.strip())
+        if bare:
+            # Pods of one workload say the same thing; only the ends of their names differ.
+            seen.setdefault(_POD_SUFFIX.sub("", bare), bare)
+    lines = list(seen.values())
     if not lines:
         return "it failed without a word"
-    lines[0] = _PREFIXES.sub("", lines[0].strip())
-    left_out = [f"… {len(lines) - _MOST_LINES} more lines"] if len(lines) > _MOST_LINES else []
-    return "\n    ".join([*lines[:_MOST_LINES], *left_out])
+    if len(lines) > _FIRST_LINES + _LAST_LINES:
+        # A build says at its end why it failed, Kubernetes at the beginning.
+        lines = [*lines[:_FIRST_LINES], "…", *lines[-_LAST_LINES:]]
+    return "\n    ".join(lines)
 
 
 def remedy(text: str, resource: str, services: set[str]) -> str:
@@ -98,7 +112,7 @@ def remedy(text: str, resource: str, services: set[str]) -> str:
         services: names of services.
     """
     name = resource.rpartition(" ")[2]
-    logs = f"slipway logs {name}" if name in services else "kubectl describe pods"
+    logs = f"slipway logs {name}" if name in services or is_store(name) else "kubectl describe pods"
     for pattern, words in _REMEDIES:
         if re.search(pattern, text):
             return words.format(logs=logs)

@@ -59,6 +59,7 @@ class Progress:
     counts: dict[str, int] = field(default_factory=dict[str, int])
     problems: list[Problem] = field(default_factory=list[Problem])
     _begun: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
+    _warned: set[str] = field(default_factory=set[str])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def on_event(self, event: EngineEvent) -> None:
@@ -102,7 +103,8 @@ class Progress:
 
     def _diagnose(self, event: DiagnosticEvent) -> None:
         text = _COLOUR.sub("", event.message).strip()
-        if event.severity == "warning" and not event.ephemeral:
+        if event.severity == "warning" and not event.ephemeral and text not in self._warned:
+            self._warned.add(text)
             self.show(f"  warning   {text}")
         if not event.severity.startswith("error") or not text or _NOISE.search(text):
             return

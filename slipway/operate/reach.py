@@ -18,9 +18,22 @@ _PSQL = 'PGPASSWORD="$POSTGRES_PASSWORD" exec psql --username="$POSTGRES_USER" -
 _SHELL = "command -v bash >/dev/null && exec bash || exec sh"
 
 
+_STORES = ("postgres", "postgres-roles", "migrate")
+"""Parts that are no services, and have logs; each Redis is one too."""
+
+
+class NotUpError(OperateError):
+    """No `up` of the stack has come to its end."""
+
+
+def is_store(part: str) -> bool:
+    """Return whether a part is a store, or a Job that prepares one."""
+    return part in _STORES or part.startswith("redis-")
+
+
 @dataclass(frozen=True)
 class Running:
-    """A running stack as its outputs describe it.
+    """A running stack.
 
     Attributes:
         kubectl: kubectl with kubeconfig, context and namespace.
@@ -33,8 +46,8 @@ class Running:
     database: str
 
     def logs(self, service: str, *, follow: bool, lines: int) -> list[str]:
-        """Return the command that prints what all pods of a service log."""
-        self._require(service)
+        """Return the command that prints what all pods of a service, a store or the migration log."""
+        self._require(service, stores=True)
         return [
             *self.kubectl,
             "logs",
@@ -83,8 +96,8 @@ class Running:
     def _inside(self, pod: str, terminal: bool) -> list[str]:
         return [*self.kubectl, "exec", "--stdin", *(["--tty"] if terminal else []), "--quiet", pod, "--"]
 
-    def _require(self, service: str) -> None:
-        if service not in self.ports:
+    def _require(self, service: str, *, stores: bool = False) -> None:
+        if service not in self.ports and not (stores and is_store(service)):
             raise OperateError(f"There is no service {service}. The services are: {', '.join(self.ports)}.")
 
 
@@ -102,7 +115,8 @@ def read_running(
         variables: what pulumi needs in its environment to find the stack.
 
     Raises:
-        OperateError: when the stack is not up, or its state cannot be read.
+        NotUpError: when the state has no outputs: no `up` has come to its end.
+        OperateError: when the state cannot be read.
     """
     environment = {**machine.environment, **variables, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     command = [pulumi, "--non-interactive", "stack", "output", "--json", "--stack", stack]
@@ -112,14 +126,16 @@ def read_running(
     outputs = cast("dict[str, Json]", json.loads(done.out)) if done.code == 0 else {}
     cluster, namespace, ports = outputs.get("cluster"), outputs.get("namespace"), outputs.get("ports")
     if not isinstance(cluster, dict) or not isinstance(ports, dict):
-        raise OperateError(f"The stack {stack} is not up. Bring it up first: slipway up {stack}")
-    where = (
-        f"--kubeconfig={Path(str(cluster['kubeconfig'])).expanduser()}",
-        f"--context={cluster['context']}",
-        f"--namespace={namespace}",
-    )
+        raise NotUpError(f"The stack {stack} is not up. Bring it up first: slipway up {stack}")
+    where = kubectl_for(kubectl, str(cluster["kubeconfig"]), str(cluster["context"]), str(namespace))
     found = {name: int(port) if isinstance(port, int | float) else None for name, port in ports.items()}
-    return Running((kubectl, *where), found, str(outputs.get("database") or ""))
+    return Running(where, found, str(outputs.get("database") or ""))
+
+
+def kubectl_for(kubectl: str, kubeconfig: str, context: str, namespace: str) -> tuple[str, ...]:
+    """Return kubectl with everything stated that it would otherwise take from its environment."""
+    file = Path(kubeconfig).expanduser()
+    return (kubectl, f"--kubeconfig={file}", f"--context={context}", f"--namespace={namespace}")
 
 
 def free_port(wanted: int) -> int:

@@ -26,9 +26,10 @@ from slipway.operate.clusters import (
 from slipway.operate.engine import IMAGES_ONLY, CancellableCommand, Engine, EngineFailedError, Program
 from slipway.operate.failures import explain
 from slipway.operate.home import UNSET, Choice, Home
+from slipway.operate.kind import PREFIX as KIND_PREFIX
 from slipway.operate.kind import KindCluster
 from slipway.operate.kubeconfig import docker_networks, is_on_this_machine, read_kubeconfig
-from slipway.operate.lock import clear_dead_locks
+from slipway.operate.lock import Lock, LockHeldError, clear_dead_locks
 from slipway.operate.machine import InterruptedRunError, Machine, OperateError
 from slipway.operate.progress import Problem, Progress
 from slipway.operate.resume import finish_interrupted
@@ -36,6 +37,9 @@ from slipway.operate.tools import Needs, Tools, find_tools, install_pulumi
 
 PROJECT = "slipway"
 """The project's name in Pulumi.yaml."""
+
+_LOCK_SECONDS = 15
+"""How long a lock that is held is waited for; an engine that is not in the middle of something ends within two."""
 
 _IMAGE_TYPE = "docker:index/image:Image"
 
@@ -148,7 +152,16 @@ class Up:
         kubectl = machine.which("kubectl") or ""
         kubeconfig = read_kubeconfig(machine, kubectl, view.kubeconfig)
         if not kubectl:
-            find_tools(machine, self.home.root, Needs(docker_hosts=view.docker_hosts, install=True))
+            # It raises; without kubectl nobody can say which contexts there are, unless there is no kubeconfig at all.
+            alone = (
+                not any(path.exists() for path in kubeconfig.paths)
+                and not self.options.context
+                and kept is None
+            )
+            kind = alone and view.context.startswith(KIND_PREFIX)
+            find_tools(
+                machine, self.home.root, Needs(docker_hosts=view.docker_hosts, kind=kind, install=True)
+            )
         target = decide(self.options.context, kept, view.context, kubeconfig)
         needs = Needs(docker_hosts=view.docker_hosts, kind=bool(target.make_kind), install=True)
         self._tools = find_tools(machine, self.home.root, needs)
@@ -216,13 +229,25 @@ def go_on(engine: Engine, backend_url: str, screen: Screen) -> None:
         LockHeldError: when another run works on the stack.
         ForeignObjectsError: when an object is in the way that somebody else made.
     """
-    locks = clear_dead_locks(backend_url, project=PROJECT, stack=engine.stack)
+    locks = _clear_locks(engine, backend_url, screen)
     since: datetime | None = min((lock.since for lock in locks if lock.since), default=None)
     if locks:
         screen.tell("the last run was interrupted: going on from there")
     completion = finish_interrupted(engine.pulumi, since=since)
     if completion.adopted:
         screen.tell(f"  taken over  {len(completion.adopted)} that it had created")
+
+
+def _clear_locks(engine: Engine, backend_url: str, screen: Screen) -> tuple[Lock, ...]:
+    """Clear dead locks; an engine whose slipway was killed needs a moment to notice, and is waited for."""
+    for attempt in range(_LOCK_SECONDS):
+        try:
+            return clear_dead_locks(backend_url, project=PROJECT, stack=engine.stack)
+        except LockHeldError:
+            if not attempt:
+                screen.tell("another run holds the stack: waiting whether it ends")
+            time.sleep(1)
+    return clear_dead_locks(backend_url, project=PROJECT, stack=engine.stack)
 
 
 def bring_up(
