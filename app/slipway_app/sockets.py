@@ -21,7 +21,6 @@ class CloseCode(IntEnum):
 
     NORMAL = 1000
     TOO_SLOW = 1008
-    TOO_BIG = 1009
     SERVER_ERROR = 1011
     RESTART = 1012
     """The process ends; another one serves: connect again."""

@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.typing import Subprotocol
 
 from slipway_app.frontend import proxy
-from slipway_app.sockets import GONE, MAX_FRAME_BYTES, CloseCode, Closing, first_to_end
+from slipway_app.sockets import GONE, CloseCode, Closing, first_to_end
 
 OPEN_SECONDS = 5.0
 CLOSE_SECONDS = 2.0
@@ -64,10 +64,7 @@ def _upstream(websocket: WebSocket) -> connect:
 async def _to_api(websocket: WebSocket, upstream: ClientConnection) -> Closing:
     try:
         while True:
-            text = await websocket.receive_text()
-            if len(text) > MAX_FRAME_BYTES:
-                return Closing(CloseCode.TOO_BIG, f"a frame has at most {MAX_FRAME_BYTES} characters")
-            await upstream.send(text)
+            await upstream.send(await websocket.receive_text())  # the server refuses frames that are too long
     except (WebSocketDisconnect, KeyError):  # KeyError: a binary frame, which no client of this service sends
         return GONE
     except ConnectionClosed as closed:
