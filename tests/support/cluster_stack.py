@@ -85,6 +85,13 @@ class LiveStack:
 
         wait_for(f"the pods of {part} to settle", settled, seconds=SETTLED_SECONDS)
 
+    def connections(self, pod: str, port: int) -> int:
+        """Return how many connections to a port of a pod are open, whoever made them."""
+        # Linux: Documentation/networking/proc_net_tcp.rst; local address in the second column, state 01: established.
+        table = self.cluster.inside(pod, "cat", "/proc/net/tcp", "/proc/net/tcp6")
+        rows = [line.split() for line in table.splitlines()]
+        return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+
     def restarts(self) -> dict[str, int]:
         """Return how often the containers of each running pod were restarted."""
         running = [pod for part in PARTS for pod in self.pods(part)]
