@@ -30,9 +30,11 @@ def read_stack(path: Path) -> tuple[StackFile, Settings]:
     from stacks.load import load_stack_file
 
     try:
-        return load_stack_file(path)
+        # As a person would name it: errors begin with the path.
+        here = Path.cwd()
+        return load_stack_file(path.relative_to(here) if path.is_relative_to(here) else path)
     except SettingsError as error:
-        raise CommandError(f"{error.text().rstrip()}\nNothing was created.", SETTINGS_EXIT) from None
+        raise CommandError(error.text(), SETTINGS_EXIT) from None
 
 
 def environment_of(path: Path) -> str:

@@ -107,10 +107,10 @@ def _up(
     pushes: bool = False,
     programs: Sequence[str] = ("pulumi", "kubectl", "docker", "kind"),
     kubeconfig: str = "/k",
-    **answers: Answer,
+    answers: Mapping[str, Answer] | None = None,
 ) -> tuple[Up, FakeMachine, FakeScreen]:
     given: dict[str, Answer] = {
-        **answers,
+        **(answers or {}),
         "config view": VIEW,
         "pulumi version": "v3.259.0",
         "docker --host": "28\n",
@@ -154,7 +154,7 @@ def test_a_stack_that_exists_is_not_created_again(home: Home, monkeypatch: pytes
         ({"programs": ("pulumi", "kubectl")}, "docker is not found"),
         ({"file_context": "far"}, "not on this machine"),
         ({"context": "nowhere"}, "There is no context nowhere"),
-        ({"/readyz": Done(1, error="refused")}, "does not answer: refused"),
+        ({"answers": {"/readyz": Done(1, error="refused")}}, "does not answer: refused"),
         ({"context": "far"}, "the nodes of far cannot see it"),
         ({"file_context": "kind-x", "programs": ("pulumi", "kubectl", "docker")}, "kind is not found"),
     ],
@@ -182,7 +182,7 @@ def test_a_distant_cluster_that_is_named_gets_the_image_by_a_registry(home: Home
 
 
 def test_a_registry_that_a_near_cluster_announces_is_used(home: Home) -> None:
-    up, _, _ = _up(home, **{"local-registry-hosting": 'host: "localhost:5001"'})
+    up, _, _ = _up(home, answers={"local-registry-hosting": 'host: "localhost:5001"'})
     up.run(lambda: None)
     assert home.choice() == Choice("near", "/k", "localhost:5001")
 
@@ -218,7 +218,7 @@ def test_a_stack_stays_where_it_is(home: Home) -> None:
 
 
 def test_a_context_of_several_files_becomes_a_private_kubeconfig(home: Home) -> None:
-    up, _, _ = _up(home, kubeconfig="/a:/b", **{"--minify": "{}"})
+    up, _, _ = _up(home, kubeconfig="/a:/b", answers={"--minify": "{}"})
     up.run(lambda: None)
     assert home.choice() == Choice("near", str(home.kubeconfig))
 
@@ -245,7 +245,7 @@ def test_a_kind_cluster_that_was_there_before_is_not_ours(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(up_module.KindCluster, "make", lambda *_: None)
-    up, _, _ = _up(home, file_context="kind-slipway", **{"get clusters": "slipway\n"})
+    up, _, _ = _up(home, file_context="kind-slipway", answers={"get clusters": "slipway\n"})
     up.run(lambda: None)
     found = home.choice()
     assert found is not None
