@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import random
 import time
 from collections import defaultdict
 from collections.abc import Generator, Mapping
@@ -34,7 +35,7 @@ RETRY_SECONDS = 1.0
 SILENCE_SECONDS = 10.0
 """After this long without a word Redis is asked whether it is there; after as long again, it is not."""
 READERS = 2
-"""Clients of a process that read from PostgreSQL at once: the pool is for requests too."""
+"""Clients of a process for which the stores are asked at once: their connections are for requests too."""
 BIGGEST_ID = 2**63 - 1
 DATABASE_DOWN = (OperationalError, InterfaceError, PoolTimeout)
 logger = logging.getLogger(__name__)
@@ -185,12 +186,14 @@ class _Session:
 
     async def _refusal(self) -> Closing | None:
         """Say why this client may not listen, or None. Asked again now and then: tokens end."""
-        try:
-            user: UserId = await accounts.user_of(_token(self._websocket), self._state)
-        except accounts.Unauthorized:
-            return Closing(CloseCode.UNAUTHORIZED, "a valid token is needed")
-        if await conversations.find(self._state.pool, user, self._conversation_id) is None:
-            return Closing(CloseCode.NOT_FOUND, "no such conversation")
+        hub: Hub = self._state.hub
+        async with hub.reading:
+            try:
+                user: UserId = await accounts.user_of(_token(self._websocket), self._state)
+            except accounts.Unauthorized:
+                return Closing(CloseCode.UNAUTHORIZED, "a valid token is needed")
+            if await conversations.find(self._state.pool, user, self._conversation_id) is None:
+                return Closing(CloseCode.NOT_FOUND, "no such conversation")
         return None
 
     async def _send(self, hub: Hub, news: asyncio.Event) -> Closing:
@@ -198,7 +201,8 @@ class _Session:
             news.set()
             while True:
                 try:
-                    if await _is_set(news, hub.ping_seconds):
+                    # By chance a little earlier: clients that came at the same moment spread out.
+                    if await _is_set(news, hub.ping_seconds * random.uniform(0.8, 1)):  # noqa: S311
                         news.clear()
                         await self._send_new(hub)
                         continue
