@@ -34,9 +34,10 @@ class DrainingServer(Server):
         self._until: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        """Begin the drain; a second interrupt from the keyboard ends at once. Runs as a signal handler."""
-        if self._told and sig == signal.SIGINT:
-            self.should_exit = self.force_exit = True
+        """Begin the drain; an interrupt from the keyboard skips it, a second one what runs too."""
+        if sig == signal.SIGINT:
+            self.force_exit = self.should_exit
+            self.should_exit = True
         self._told = True
 
     async def on_tick(self, counter: int) -> bool:

@@ -4,8 +4,9 @@ Read by the process that minds the others, before any of them imports the applic
 it here, with exit code 2, and not in a loop of dying children.
 """
 
+import asyncio
 import os
-import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -54,24 +55,27 @@ class ApiWorker(UvicornWorker):
         app: Any = self.wsgi
         self.config.app = app
         server = DrainingServer(self.config, app.state.draining, _settings.drain_seconds)
-        self._install_sigquit_handler()
+        # SIGQUIT is how gunicorn passes on an interrupt from the keyboard.
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGQUIT, server.handle_exit, signal.SIGINT, None)
         await server.serve(sockets=self.sockets)
         if not server.started:
             raise SystemExit(Arbiter.WORKER_BOOT_ERROR)
 
 
-def _empty_folder_for_metrics() -> str:
-    """Return a folder without figures of an earlier run: counters of dead processes would be added up."""
-    named = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    folder = Path(named) if named else Path(tempfile.gettempdir()) / f"slipway-metrics-{os.getpid()}"
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in folder.glob("*.db"):
+def _forget_figures() -> None:
+    """Counters of an earlier run would be added up with those of this one."""
+    for file in _figures.glob("*.db"):
         file.unlink()
-    return str(folder)
 
 
+_figures = Path(
+    os.environ.get("PROMETHEUS_MULTIPROC_DIR") or f"{tempfile.gettempdir()}/slipway-metrics-{os.getpid()}"
+)
+_figures.mkdir(parents=True, exist_ok=True)
+_forget_figures()
 # prometheus_client chooses between one and many processes when it is imported: the children inherit this.
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = _empty_folder_for_metrics()
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_figures)
 
 wsgi_app = "slipway_app.api:create_app()"
 bind = [f"0.0.0.0:{os.environ.get('PORT', '8000')}"]
@@ -98,6 +102,7 @@ def child_exit(_server: Arbiter, worker: Worker) -> None:
 
 
 def on_exit(_server: Arbiter) -> None:
-    """Remove the figures."""
-    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
-        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    """Leave nothing behind."""
+    _forget_figures()
+    if _figures.name == f"slipway-metrics-{os.getpid()}":
+        _figures.rmdir()

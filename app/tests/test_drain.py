@@ -4,6 +4,7 @@ import http.client
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ class Hammer(threading.Thread):
     """A client that sends one request after the other."""
 
     def __init__(self, port: int, stop: threading.Event, keep_alive: bool) -> None:
-        super().__init__()
+        super().__init__(daemon=True)  # a test that fails must not wait for it
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
         self.stop, self.keep_alive = stop, keep_alive
         self.answers: list[tuple[int, str | None]] = []
@@ -96,10 +97,22 @@ def test_a_request_in_progress_at_the_end_of_the_drain_is_finished(environment: 
         assert process.wait(10) == 0
 
 
-def test_a_second_interrupt_from_the_keyboard_ends_the_drain(environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("draining", [True, False])
+def test_an_interrupt_from_the_keyboard_does_not_wait_for_the_drain(
+    environment: dict[str, str], draining: bool
+) -> None:
     with serving({**environment, "DRAIN_SECONDS": "60"}) as (api, process):
-        process.send_signal(signal.SIGTERM)
-        wait_until(lambda: api.get("/health/ready").status_code == 503)
+        if draining:
+            process.send_signal(signal.SIGTERM)
+            wait_until(lambda: api.get("/health/ready").status_code == 503)
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
         assert not lives(api)
+
+
+def test_a_server_leaves_nothing_behind(environment: dict[str, str], tmp_path: Path) -> None:
+    with serving({**environment, "TMPDIR": str(tmp_path)}) as (_api, process):
+        assert list(tmp_path.glob("slipway-metrics-*/*.db"))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert list(tmp_path.glob("slipway-*")) == []

@@ -123,6 +123,20 @@ def test_the_figures_of_all_processes_are_added_up_and_outlive_one_that_dies(
         wait_until(lambda: figure(api, "database_pool_size") == 2)
 
 
+def test_figures_of_an_earlier_run_are_not_added_up(environment: dict[str, str], tmp_path: Path) -> None:
+    told = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "figures")}
+    sample = 'http_requests_total{method="GET",route="unknown",status="404"}'
+    with serving(told) as (api, _process):
+        for _ in range(5):
+            api.get("/nothing")
+        assert figure(api, sample) == 5
+        left = {file: file.read_bytes() for file in (tmp_path / "figures").glob("*.db")}
+    for file, content in left.items():  # as after a crash
+        file.write_bytes(content)
+    with serving(told) as (api, _process):
+        assert figure(api, sample) == 0
+
+
 def test_a_histogram_has_buckets_around_what_is_promised(api: httpx.Client) -> None:
     sample = 'http_request_duration_seconds_bucket{le="2.0",method="GET",route="/health/live"}'
     assert figure(api, sample) > 0

@@ -79,6 +79,7 @@ def test_a_list_that_was_cached_before_an_outage_of_redis_is_not_served_after_a_
         titles = [item["title"] for item in user.get("/conversations").json()["conversations"]]
         assert titles == ["in the outage"]
         time.sleep(0.1)
+    wait_until(lambda: user.get("/conversations").headers["X-Cache"] == "hit")
 
 
 def test_a_token_that_was_revoked_without_redis_stays_revoked_when_redis_is_back(
