@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ def store(
     postgres_server: PostgresServer, redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Stores:
     return stores.create("sessions", postgres_server, redis_server, tmp_path_factory.mktemp("sessions"))
+
+
+def figure(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
 
 
 class _Server(uvicorn.Server):
@@ -193,9 +198,6 @@ def test_a_client_that_takes_nothing_holds_up_no_other_and_is_sent_away(
 
 
 def test_connections_and_messages_are_counted(store: Stores) -> None:
-    def figure(name: str, **labels: str) -> float:
-        return REGISTRY.get_sample_value(name, labels) or 0.0
-
     conversation = store.conversation()
 
     async def scenario() -> None:
@@ -212,6 +214,36 @@ def test_connections_and_messages_are_counted(store: Stores) -> None:
             async with asyncio.timeout(10):
                 while figure("websocket_connections_active"):
                     await asyncio.sleep(0.02)
+
+    play(scenario)
+
+
+def test_a_redis_that_hangs_is_noticed_and_heard_again(
+    store: Stores, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "SILENCE_SECONDS", 0.2)
+    monkeypatch.setattr(live, "RETRY_SECONDS", 0.1)
+    conversation = store.conversation()
+    errors = figure("redis_errors_total")
+
+    async def scenario() -> None:
+        async with quick(store, deaf=False) as one:
+            one.state.hub.ping_seconds = 60  # only signals bring messages
+            assert redis_server.process
+            redis_server.process.send_signal(signal.SIGSTOP)  # connected, and silent
+            try:
+                async with asyncio.timeout(10):
+                    while figure("redis_errors_total") == errors:
+                        await asyncio.sleep(0.02)
+            finally:
+                redis_server.process.send_signal(signal.SIGCONT)
+            async with one.listen(store, conversation) as socket, store.redis() as client:
+                async with asyncio.timeout(10):
+                    while not (await client.pubsub_numsub(live.CHANNEL))[0][1]:
+                        await asyncio.sleep(0.02)
+                store.job(conversation, "heard again")
+                await live.publish(client, conversation, {"id": 0})
+                assert (await received(socket, 1))[0]["text"] == "heard again"
 
     play(scenario)
 

@@ -18,8 +18,9 @@ METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 MAX_BODY_BYTES = 256 * 1024
 """Many times the longest message."""
 TIMEOUT = httpx.Timeout(connect=2.0, read=30.0, write=10.0, pool=5.0)
-LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30.0)
-"""Idle connections are dropped before the API does that (75 s): its close could cross with a request."""
+LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=4.0)
+"""An idle connection is dropped after less time than the API drains (5 s): one that carried no answer in that
+time, and so was not told that the process ends, is not used again when it does."""
 CONNECT_RETRIES = 2
 """Nothing was sent yet, so that every request may be tried again; after 0 and 0.5 s."""
 REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
