@@ -23,10 +23,17 @@ _REVOKED_TOKENS = """
     DELETE FROM revoked_tokens WHERE jti IN (
         SELECT jti FROM revoked_tokens WHERE expires_at < now() LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
 """
+# With a job goes what leads to it: an idempotency key that comes again after that is a new one.
 _JOBS = """
-    DELETE FROM jobs WHERE id IN (
-        SELECT id FROM jobs WHERE state IN ('done', 'failed')
-        AND finished_at < now() - make_interval(days => %(days)s) LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+    WITH gone AS (
+        DELETE FROM jobs WHERE id IN (
+            SELECT id FROM jobs WHERE state IN ('done', 'failed')
+            AND finished_at < now() - make_interval(days => %(days)s) LIMIT %(batch)s FOR UPDATE SKIP LOCKED)
+        RETURNING message_id),
+    freed AS (
+        UPDATE messages SET idempotency_key = NULL FROM gone
+        WHERE messages.id = gone.message_id AND idempotency_key IS NOT NULL)
+    SELECT message_id FROM gone
 """
 
 

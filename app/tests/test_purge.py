@@ -44,6 +44,26 @@ def test_what_is_old_goes_and_what_is_not_stays(store: Stores) -> None:
     assert gone not in {row[0] for row in store.query("SELECT id FROM jobs")}
 
 
+def test_an_idempotency_key_is_free_again_when_its_job_is_gone_and_not_before(store: Stores) -> None:
+    conversation = store.conversation()
+    old, new = store.job(conversation), store.job(conversation)
+    for job, days in ((old, 31), (new, 29)):
+        store.query(
+            "UPDATE jobs SET state = 'done', finished_at = now() - make_interval(days => %s) WHERE id = %s",
+            days,
+            job,
+        )
+        store.query(
+            "UPDATE messages SET idempotency_key = %s FROM jobs WHERE jobs.message_id = messages.id"
+            " AND jobs.id = %s",
+            f"key-{days}",
+            job,
+        )
+    run(store.environment, "-m", "slipway_app.purge", "--older-than-days", "30")
+    kept = store.query("SELECT idempotency_key FROM messages WHERE idempotency_key IS NOT NULL")
+    assert kept == [("key-29",)]
+
+
 def test_more_rows_than_a_batch_are_all_deleted(store: Stores) -> None:
     store.query("INSERT INTO revoked_tokens SELECT gen_random_uuid(), now() FROM generate_series(1, 2500)")
     said = run(store.environment, "-m", "slipway_app.purge").stdout
