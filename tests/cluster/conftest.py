@@ -99,7 +99,7 @@ def generator() -> None:
 
 @pytest.fixture(scope="session")
 def held(stack: LiveStack, generator: None) -> LiveStack:  # noqa: ARG001
-    """The stack with a fixed number of API pods, without an autoscaler: ready for load."""
+    """The stack with few API pods at the most, ready for load."""
     stack.engine.configure({"slipway:services.api.scaling.max": str(API_PODS_UNDER_LOAD)}, path=True)
     stack.engine.up()
     stack.wait_settled("api", at_most=API_PODS_UNDER_LOAD)

@@ -37,9 +37,14 @@ class Growth:
     minutes: float
 
     @property
+    def mib(self) -> float:
+        """By how much the line rises over its length."""
+        return self.mib_per_minute * self.minutes
+
+    @property
     def percent(self) -> float:
-        """By how much of its mean the line rises over its length."""
-        return 100 * self.mib_per_minute * self.minutes / self.mean_mib
+        """The same, of the mean."""
+        return 100 * self.mib / self.mean_mib
 
     def __str__(self) -> str:
         """One line for a person."""
