@@ -5,6 +5,8 @@ An outage of the database must be short for its clients: they get 503 soon, and 
 
 import asyncio
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Self
 
 from psycopg import AsyncConnection, OperationalError
@@ -20,8 +22,8 @@ CONNECT_TIMEOUT_SECONDS = 5
 """How long a request waits for a connection: shorter than a client would wait for the answer."""
 SLICE_SECONDS = 0.5
 """After so much waiting a request asks whether the database refuses connections; if so it waits no longer."""
-STATEMENT_TIMEOUT_SECONDS = 15
-"""No query of this application takes longer; one that hangs must not hold a connection for ever."""
+USE_SECONDS = 15
+"""No transaction of this application takes longer; one that hangs must not hold a connection for ever."""
 CHECK_TIMEOUT_SECONDS = 2
 """A server that hangs keeps its connections open: silence for this long counts as dead."""
 REPORT_SECONDS = 2.0
@@ -56,6 +58,19 @@ class _Pool(AsyncConnectionPool[AsyncConnection[Row]]):
                 if _Connection.refused or left <= SLICE_SECONDS:
                     raise
 
+    @asynccontextmanager
+    async def connection(self, timeout: float | None = None) -> AsyncGenerator[AsyncConnection[Row]]:
+        async with super().connection(timeout) as connection:
+            limit = asyncio.timeout(USE_SECONDS)
+            try:
+                async with limit:
+                    yield connection
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                # psycopg has asked the server to cancel what it was doing.
+                raise OperationalError(f"a transaction took longer than {USE_SECONDS} s") from None
+
 
 def create_pool(settings: DatabaseSettings) -> Pool:
     """Make a pool that is opened by its user and does not wait for the database to be up."""
@@ -66,6 +81,8 @@ def create_pool(settings: DatabaseSettings) -> Pool:
         max_size=settings.database_pool_size,
         timeout=CONNECT_TIMEOUT_SECONDS,
         kwargs={
+            # A pooler in between may give the next transaction another session, without what was prepared.
+            "prepare_threshold": None,
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             # A host that vanished sends no word: give it up after seconds, not after a quarter of an hour.
             "tcp_user_timeout": CONNECT_TIMEOUT_SECONDS * 1000,
@@ -78,7 +95,6 @@ def create_pool(settings: DatabaseSettings) -> Pool:
         reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
         # A database that was restarted leaves dead connections in the pool: each is tried before it is lent.
         check=_check,
-        configure=_configure,
         open=False,
     )
 
@@ -90,14 +106,6 @@ async def _check(connection: AsyncConnection[Row]) -> None:
     except TimeoutError:
         await connection.close()
         raise OperationalError("the database did not answer in time") from None
-
-
-async def _configure(connection: AsyncConnection[Row]) -> None:
-    # By a command, not by `options` at connection time: a connection pooler in between would refuse that.
-    await connection.execute(
-        "SELECT set_config('statement_timeout', %s, false)", [f"{STATEMENT_TIMEOUT_SECONDS}s"]
-    )
-    await connection.commit()
 
 
 async def answers(pool: Pool) -> bool:

@@ -18,8 +18,9 @@ from redis.exceptions import ConnectionError, RedisError
 
 from slipway_app import metrics
 
-TIMEOUT_SECONDS = 0.5
-"""How long a request waits for Redis, which answers within a millisecond or is ill."""
+CONNECT_TIMEOUT_SECONDS = 0.5
+TIMEOUT_SECONDS = 1.0
+"""How long a request waits for Redis, which answers within a millisecond unless it is ill."""
 PAUSE_SECONDS = 1.0
 """How long Redis is left alone after an error."""
 Server = Literal["cache", "queue"]
@@ -42,7 +43,7 @@ def create_client(url: SecretStr, *, connections: int, timeout_seconds: float = 
         decode_responses=True,
         max_connections=connections,
         timeout=timeout_seconds,
-        socket_connect_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
         socket_timeout=timeout_seconds,
         # One new try, at once: for a connection that died since it was last used. Not after a timeout.
         retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionError,)),

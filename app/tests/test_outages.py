@@ -60,7 +60,7 @@ def test_a_redis_that_hangs_is_asked_once_a_second_and_not_by_every_request(
         elapsed = time.monotonic() - begin
     finally:
         redis_server.resume()
-    # Were Redis asked for each, 40 requests would take at least 20 s: its timeout is half a second.
+    # Were Redis asked for each, 40 requests would take at least 40 s: its timeout is a second.
     assert elapsed < 10
     wait_until(lambda: user.get("/conversations").headers["X-Cache"] == "hit")
 
