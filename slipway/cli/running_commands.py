@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,8 @@ StackOption = Annotated[str, typer.Option("--stack", "-s", help="The stack's nam
 
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True}
 _OPEN_SECONDS = 20
+_ENDED = (0, -signal.SIGINT, -signal.SIGTERM, 128 + signal.SIGINT)
+"""Exit codes of a port-forward that somebody has ended."""
 
 
 @app.command()
@@ -86,7 +89,7 @@ def open_service(
     if browser and sys.stdout.isatty():
         _open_browser_soon(address, local_port)
     code = ThisMachine().foreground(command)
-    raise typer.Exit(0 if code in (0, -2, 130) else code)
+    raise typer.Exit(0 if code in _ENDED else code)
 
 
 def _open_browser_soon(address: str, port: int) -> None:

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Protocol
+
+_END_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+"""What ends a program from outside; unlike Ctrl-C, a terminal's, it reaches this process alone."""
 
 NOT_STARTED = 127
 """What a shell answers for a program that is not there."""
@@ -124,12 +129,21 @@ class ThisMachine:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def foreground(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
-        """Run a program at the terminal; Ctrl-C is the program's to handle."""
+        """Run a program at the terminal; Ctrl-C is the program's to handle, and it never outlives this one."""
         process = subprocess.Popen(  # noqa: S603 - as above
             list(command), env=dict(environment) if environment is not None else None
         )
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:  # it has had the signal too, and ends by itself
-                continue
+
+        def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+            process.terminate()
+
+        before = {number: signal.signal(number, end) for number in _END_SIGNALS}
+        try:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:  # it has had the signal too, and ends by itself
+                    continue
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

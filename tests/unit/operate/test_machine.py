@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -55,3 +56,10 @@ def test_ctrl_c_is_the_foreground_programs_to_handle(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(subprocess.Popen, "wait", wait)
     assert MACHINE.foreground(["/bin/sh", "-c", "exit 5"], environment={}) == 5
     assert len(waits) == 2
+
+
+def test_a_foreground_program_ends_with_the_one_that_started_it() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    script = f"kill -TERM {os.getpid()}; exec sleep 30"
+    assert MACHINE.foreground(["/bin/sh", "-c", script]) == -signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
