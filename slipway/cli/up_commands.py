@@ -80,7 +80,7 @@ def down(
     stack: StackName = "local",
     *,
     cluster: Annotated[
-        bool, typer.Option("--cluster", help="Remove the kind cluster too, if it was made for this stack.")
+        bool, typer.Option("--cluster", help="Remove the kind cluster too, if slipway made it here.")
     ] = False,
     yes: Yes = False,
     directory: Directory = Path(),
@@ -88,7 +88,7 @@ def down(
     """Remove a stack and everything in it, its data too. Refused for prod."""
     from slipway.cli.screen import TerminalScreen
     from slipway.cli.stack_view import environment_of
-    from slipway.operate.down import forget, remove_cluster, standing, take_down
+    from slipway.operate.down import forget, remove_clusters, standing, take_down
     from slipway.operate.machine import ThisMachine
 
     home = home_of(directory, stack)
@@ -102,21 +102,25 @@ def down(
     machine, screen, choice = ThisMachine(), TerminalScreen(), home.choice()
     with told_plainly():
         engine = engine_of(home, environment)
-        if not engine.exists():
+        known = engine.exists()
+        if cluster:
+            made = ", ".join(home.made_clusters())
+            if not made:
+                raise CommandError("slipway made no kind cluster here: nothing was removed.", SETTINGS_EXIT)
+            _confirm(f"Remove the kind cluster {made} with everything in it?", yes=yes)
+            remove_clusters(machine, home)
+            if known:
+                engine.pulumi(("stack", "rm", "--yes", "--force", "--preserve-config"), None)
+            forget(home)
+            typer.echo(f"The kind cluster {made} is gone, and {stack} with it.")
+            return
+        if not known:
             typer.echo(f"{stack} is not up: there is nothing to remove.")
             return
         there = standing(engine)
         data = f", with the data of {', '.join(there.volumes)}" if there.volumes else ""
         where = f" from {choice.context}" if choice else ""
         _confirm(f"Remove {stack}{where}: {there.resources} resources{data}?", yes=yes)
-        if cluster and choice is not None:
-            remove_cluster(machine, home, choice)
-            engine.pulumi(("stack", "rm", "--yes", "--force", "--preserve-config"), None)
-            forget(home)
-            typer.echo(f"{stack} is gone, and its kind cluster with it.")
-            return
-        if cluster:
-            raise CommandError(f"No cluster was made for {stack}: nothing was removed.", SETTINGS_EXIT)
         counts = take_down(engine, home, screen)
     typer.echo(f"{stack} is gone: {counts.get('deleted', 0)} resources deleted.")
 
@@ -179,7 +183,7 @@ def engine_of(home: Home, environment: str) -> Engine:
 def told_plainly() -> Generator[None]:
     """Turn what goes wrong on this machine or in a cluster into a sentence and an exit code."""
     from slipway.operate.lock import LockHeldError
-    from slipway.operate.machine import InterruptedRunError, OperateError
+    from slipway.operate.machine import EngineFailedError, InterruptedRunError, OperateError
     from slipway.operate.resume import ForeignObjectsError
 
     try:
@@ -188,6 +192,11 @@ def told_plainly() -> Generator[None]:
         raise CommandError(str(error), INTERRUPTED_EXIT) from None
     except (KeyboardInterrupt, typer.Abort):
         raise CommandError("Stopped: nothing was changed after that.", INTERRUPTED_EXIT) from None
+    except EngineFailedError as error:
+        from slipway.operate.failures import explain
+        from slipway.operate.progress import Problem
+
+        raise CommandError(f"Pulumi failed:\n{explain([Problem('', str(error))])}") from None
     except (OperateError, LockHeldError, ForeignObjectsError) as error:
         raise CommandError(str(error)) from None
 

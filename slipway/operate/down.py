@@ -10,9 +10,9 @@ from typing import cast
 
 from slipway.offline.model import Json
 from slipway.operate.engine import Engine
-from slipway.operate.home import Choice, Home
+from slipway.operate.home import Home
 from slipway.operate.kind import KindCluster
-from slipway.operate.machine import Machine, OperateError
+from slipway.operate.machine import Machine
 from slipway.operate.progress import Progress
 from slipway.operate.tools import Needs, find_tools
 from slipway.operate.up import Screen, go_on, told
@@ -66,24 +66,25 @@ def take_down(engine: Engine, home: Home, screen: Screen) -> Mapping[str, int]:
     return progress.counts
 
 
-def remove_cluster(machine: Machine, home: Home, choice: Choice) -> None:
-    """Remove the kind cluster that was made for the stack, with everything in it, and its registry.
+def remove_clusters(machine: Machine, home: Home) -> list[str]:
+    """Remove the kind clusters that were made for the project, with everything in them, and their registry.
 
     Args:
-        machine: where it is.
-        home: the stack's private files.
-        choice: what `up` has chosen.
+        machine: where they are.
+        home: the private files of one of the project's stacks.
+
+    Returns:
+        Their names.
 
     Raises:
-        OperateError: when slipway did not make the cluster, or it could not be removed.
+        OperateError: when one could not be removed.
     """
-    if not choice.kind:
-        raise OperateError(
-            f"The cluster of the context {choice.context} was not made for this stack, so it stays. "
-            "Without --cluster, `down` removes the stack from it."
-        )
+    names = home.made_clusters()
     tools = find_tools(machine, home.root, Needs(kind=True))
-    KindCluster(machine, tools, choice.kind, home.kubeconfig).remove()
+    for name in names:
+        KindCluster(machine, tools, name, home.kubeconfig).remove()
+        home.mark_cluster(name, made=False)
+    return names
 
 
 def forget(home: Home) -> None:

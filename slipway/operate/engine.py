@@ -19,7 +19,7 @@ from pulumi import automation as auto
 from pulumi.automation.errors import StackNotFoundError, create_command_error
 from pulumi.automation.events import EngineEvent
 
-from slipway.operate.machine import OperateError
+from slipway.operate.machine import EngineFailedError
 
 type Program = Callable[[], None]
 type OnEvent = Callable[[EngineEvent], None]
@@ -28,10 +28,6 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 IMAGES_ONLY = "**slipway:image:BuiltImage**"
 """The URNs of everything that belongs to building images: a pattern for `--target`."""
-
-
-class EngineFailedError(OperateError):
-    """A run of the engine failed; the text is what it printed as errors."""
 
 
 class CancellableCommand(auto.PulumiCommand):

@@ -15,12 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from slipway.operate.machine import OperateError
+
 if TYPE_CHECKING:
     import yaml
 
 FOLDER = ".slipway"
 _PASSPHRASE_BYTES = 32
 _PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
+_MADE_CLUSTER = "made-kind-"
 _NO_FOLDING = 1_000_000
 
 UNSET = ("PULUMI_CONFIG_PASSPHRASE",)
@@ -35,7 +38,7 @@ class Choice:
         context: the context of the kubeconfig.
         kubeconfig: absolute path of the kubeconfig.
         registry: registry and path that images are pushed to, such as `localhost:5001`; empty where they are loaded.
-        kind: name of the kind cluster that slipway made for the stack; empty where it made none.
+        kind: name of the kind cluster that `up` looks after; empty where the cluster is somebody else's.
     """
 
     context: str
@@ -97,7 +100,17 @@ class Home:
         return self.folder / "kubeconfig"
 
     def prepare(self) -> None:
-        """Make folders and passphrase where they are missing, and close them to everybody else."""
+        """Make folders and passphrase where they are missing, and close them to everybody else.
+
+        Raises:
+            OperateError: when there is a state, but the passphrase that it was encrypted with is gone.
+        """
+        if not self.passphrase.exists() and any(self.state.glob(".pulumi/stacks/*/*.json")):
+            raise OperateError(
+                f"{self.passphrase} is gone, and with it the key to the secrets in {self.state}. Put it back if "
+                "there is a copy. Without it the state cannot be read: delete the stack's namespace and "
+                f"{self.root}, and begin anew."
+            )
         for folder in (self.root, self.state, self.folder):
             folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
             folder.chmod(_PRIVATE_FOLDER)
@@ -141,6 +154,18 @@ class Home:
             path.unlink(missing_ok=True)
         else:
             write_private(path, json.dumps(vars(choice), indent=1) + "\n")
+
+    def made_clusters(self) -> list[str]:
+        """Return the names of the kind clusters that were made for this project and are not removed yet."""
+        return sorted(path.name.removeprefix(_MADE_CLUSTER) for path in self.root.glob(f"{_MADE_CLUSTER}*"))
+
+    def mark_cluster(self, name: str, *, made: bool = True) -> None:
+        """Remember that a kind cluster was made for this project, or that it is gone."""
+        mark = self.root / f"{_MADE_CLUSTER}{name}"
+        if made:
+            mark.touch(mode=_PRIVATE_FILE)
+        else:
+            mark.unlink(missing_ok=True)
 
 
 def with_values(text: str, overrides: Mapping[str, str]) -> str:

@@ -30,6 +30,10 @@ class InterruptedRunError(OperateError):
     """A person stopped the run."""
 
 
+class EngineFailedError(OperateError):
+    """Pulumi failed; the text is what it printed as errors."""
+
+
 @dataclass(frozen=True)
 class Done:
     """A program that has ended.

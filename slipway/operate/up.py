@@ -23,14 +23,14 @@ from slipway.operate.clusters import (
     refuse_distant,
     require_answer,
 )
-from slipway.operate.engine import IMAGES_ONLY, CancellableCommand, Engine, EngineFailedError, Program
+from slipway.operate.engine import IMAGES_ONLY, CancellableCommand, Engine, Program
 from slipway.operate.failures import explain
 from slipway.operate.home import UNSET, Choice, Home
 from slipway.operate.kind import PREFIX as KIND_PREFIX
 from slipway.operate.kind import KindCluster
 from slipway.operate.kubeconfig import docker_networks, is_on_this_machine, read_kubeconfig
 from slipway.operate.lock import Lock, LockHeldError, clear_dead_locks
-from slipway.operate.machine import InterruptedRunError, Machine, OperateError
+from slipway.operate.machine import EngineFailedError, InterruptedRunError, Machine, OperateError
 from slipway.operate.progress import Problem, Progress
 from slipway.operate.resume import finish_interrupted
 from slipway.operate.tools import Needs, Tools, find_tools, install_pulumi
@@ -212,11 +212,11 @@ class Up:
         if not choice.kind:
             self.home.keep(choice)
             return choice
-        kept = self.home.choice()
         cluster = KindCluster(self.machine, self._tools, choice.kind, self.home.kubeconfig)
-        found = choice if not cluster.exists() or (kept and kept.kind) else replace(choice, kind="")
-        settled = replace(found, registry=choice.registry or cluster.registry)
-        # Before it is made: `down --cluster` can remove what an interrupted run has begun.
+        if not cluster.exists():
+            # Before it is made: `down --cluster` can remove what an interrupted run has begun.
+            self.home.mark_cluster(choice.kind)
+        settled = replace(choice, registry=choice.registry or cluster.registry)
         self.home.keep(settled)
         cluster.make(self.screen.tell)
         return settled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from slipway.operate.down import Standing
 from slipway.operate.engine import Engine
 from slipway.operate.home import Choice, Home
 from slipway.operate.lock import LockHeldError
-from slipway.operate.machine import InterruptedRunError, OperateError
+from slipway.operate.machine import EngineFailedError, InterruptedRunError, OperateError
 from slipway.operate.up import Report, Up
 from stacks.config.problems import Problem, SettingsError
 from tests.support.machine import FakeMachine
@@ -292,21 +293,54 @@ def test_down_of_what_is_not_up_says_so(
     assert standing == []
 
 
-def test_down_removes_a_kind_cluster_only_if_it_was_made_for_the_stack(
+def test_down_removes_a_kind_cluster_only_if_it_was_made_here(
     project: Path, standing: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    removed: list[Choice] = []
-    monkeypatch.setattr(down_module, "remove_cluster", lambda _, __, choice: removed.append(choice))
+    removed: list[Home] = []
+    monkeypatch.setattr(down_module, "remove_clusters", lambda _, home: removed.append(home))
     arguments = ("down", "--cluster", "--yes", "-C", str(project))
     assert call(monkeypatch, *arguments) == 2
-    assert "No cluster was made for local" in capsys.readouterr().err
+    assert "made no kind cluster here" in capsys.readouterr().err
     home = Home(project, "local")
+    home.mark_cluster("slipway")
     home.keep(Choice("kind-slipway", "/k", kind="slipway"))
+    assert call(monkeypatch, *arguments[:2], "-C", str(project)) == 2
+    assert "Remove the kind cluster slipway with everything in it?" in capsys.readouterr().err
+    assert removed == []
     assert call(monkeypatch, *arguments) == 0
-    assert [choice.kind for choice in removed] == ["slipway"]
+    assert removed == [home]
     assert home.choice() is None
     assert FakeEngine.did == ["stack rm --yes --force --preserve-config"]
+    monkeypatch.setattr(FakeEngine, "known", False)
+    assert call(monkeypatch, *arguments) == 0
+    assert len(FakeEngine.did) == 1
     assert standing == []
+
+
+def test_what_pulumi_says_outside_of_a_run_comes_with_a_remedy(
+    project: Path, standing: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: Engine) -> bool:
+        raise EngineFailedError("constructing secrets manager: incorrect passphrase")
+
+    monkeypatch.setattr(FakeEngine, "exists", fail)
+    assert call(monkeypatch, "down", "--yes", "-C", str(project)) == 1
+    assert "it belongs into .slipway/passphrase" in capsys.readouterr().err
+    assert standing == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("up",), "slipway up"),
+        (("up", "CONTEXT=mine", "REGISTRY=r/x"), "slipway up --context 'mine' --registry 'r/x'"),
+        (("up", "STACK=dev", "YES=1"), "slipway up dev --yes"),
+        (("down", "YES=1", "ARGS=--cluster"), "slipway down --yes --cluster"),
+    ],
+)
+def test_make_runs_the_same_command(arguments: tuple[str, ...], command: str) -> None:
+    done = subprocess.run(["make", "-n", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert " ".join(done.stdout.splitlines()[-1].split()) == f".venv/bin/{command}"
 
 
 # --- env ------------------------------------------------------------------------------------------------------------

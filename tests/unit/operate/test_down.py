@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from slipway.operate import elsewhere as elsewhere_module
-from slipway.operate.down import Standing, remove_cluster, standing, take_down
+from slipway.operate.down import Standing, remove_clusters, standing, take_down
 from slipway.operate.elsewhere import local_engine, require_backend, search_path, team_engine
-from slipway.operate.engine import Engine, EngineFailedError, OnEvent
+from slipway.operate.engine import Engine, OnEvent
 from slipway.operate.home import Choice, Home
-from slipway.operate.machine import OperateError
+from slipway.operate.machine import EngineFailedError, OperateError
 from tests.support.machine import FakeMachine
 from tests.unit.operate.test_engine import FakeCommand
 from tests.unit.operate.test_up import FakeScreen
@@ -82,13 +82,14 @@ def test_a_stack_that_could_not_be_removed_is_not_forgotten(home: Home) -> None:
     assert home.choice() == Choice("here", "/k")
 
 
-def test_only_a_cluster_that_was_made_for_the_stack_is_removed(home: Home) -> None:
+def test_only_clusters_that_were_made_here_are_removed(home: Home) -> None:
     machine = FakeMachine(answers={"pulumi version": "v3.259.0"})
-    with pytest.raises(OperateError, match="context here was not made for this stack"):
-        remove_cluster(machine, home, Choice("here", "/k"))
-    assert machine.commands == []
-    remove_cluster(machine, home, Choice("kind-slipway", "/k", kind="slipway"))
+    assert remove_clusters(machine, home) == []
+    assert machine.ran("kind delete") == []
+    home.mark_cluster("slipway")
+    assert remove_clusters(machine, home) == ["slipway"]
     assert machine.ran("kind delete cluster --name slipway")
+    assert home.made_clusters() == []
 
 
 # --- engines of stacks that exist -----------------------------------------------------------------------------

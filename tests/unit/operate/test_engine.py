@@ -12,7 +12,8 @@ import pytest
 from pulumi import automation as auto
 from pulumi.automation.errors import StackNotFoundError
 
-from slipway.operate.engine import IMAGES_ONLY, CancellableCommand, Engine, EngineFailedError, errors_of
+from slipway.operate.engine import IMAGES_ONLY, CancellableCommand, Engine, errors_of
+from slipway.operate.machine import EngineFailedError
 
 
 class FakeCommand(CancellableCommand):

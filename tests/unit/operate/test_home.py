@@ -9,6 +9,7 @@ import pytest
 
 from slipway.operate import home as home_module
 from slipway.operate.home import Choice, Home, shell_exports, with_values, write_private
+from slipway.operate.machine import OperateError
 from stacks.config.stackfile import read_stack_file
 
 STACK_FILE = """\
@@ -48,6 +49,16 @@ def test_the_passphrase_is_made_once_and_is_long(home: Home) -> None:
     home.prepare()
     assert home.passphrase.read_text() == first
     assert len(first.strip()) >= 40
+
+
+def test_a_passphrase_that_is_gone_is_never_replaced_while_there_is_a_state(home: Home) -> None:
+    home.prepare()
+    (home.state / ".pulumi" / "stacks" / "slipway").mkdir(parents=True)
+    (home.state / ".pulumi" / "stacks" / "slipway" / "local.json").touch()
+    home.passphrase.unlink()
+    with pytest.raises(OperateError, match="passphrase is gone[^$]*delete the stack's namespace"):
+        home.prepare()
+    assert not home.passphrase.exists()
 
 
 def test_the_engine_gets_a_copy_in_which_the_choice_stands(home: Home) -> None:

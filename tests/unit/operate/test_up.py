@@ -13,11 +13,11 @@ import pytest
 from pulumi.automation.events import DiagnosticEvent, EngineEvent
 
 from slipway.operate import up as up_module
-from slipway.operate.engine import IMAGES_ONLY, Engine, EngineFailedError, OnEvent, Program
+from slipway.operate.engine import IMAGES_ONLY, Engine, OnEvent, Program
 from slipway.operate.home import Choice, Home
 from slipway.operate.kind import KindCluster
 from slipway.operate.lock import Lock, LockHeldError
-from slipway.operate.machine import Done, InterruptedRunError, OperateError
+from slipway.operate.machine import Done, EngineFailedError, InterruptedRunError, OperateError
 from slipway.operate.progress import Progress
 from slipway.operate.resume import Completion
 from slipway.operate.up import Options, StackView, Up, built_images, go_on
@@ -237,6 +237,7 @@ def test_a_kind_cluster_that_is_made_is_remembered_as_ours(
     up.run(lambda: None)
     ours = Choice("kind-slipway", str(home.kubeconfig), "localhost:5001", kind="slipway")
     assert kept == [ours]
+    assert home.made_clusters() == ["slipway"]
     assert home.choice() == ours
     assert screen.lines == ["making slipway"]
 
@@ -247,9 +248,7 @@ def test_a_kind_cluster_that_was_there_before_is_not_ours(
     monkeypatch.setattr(up_module.KindCluster, "make", lambda *_: None)
     up, _, _ = _up(home, file_context="kind-slipway", answers={"get clusters": "slipway\n"})
     up.run(lambda: None)
-    found = home.choice()
-    assert found is not None
-    assert found.kind == ""
+    assert home.made_clusters() == []
 
 
 def test_pulumi_is_installed_where_there_is_none(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
