@@ -37,6 +37,8 @@ SETTINGS = {
     # Models take their time: whenever a worker is killed, it is at work on some jobs.
     "worker.env.LLM_LATENCY_SECONDS": 1,
     "worker.env.WORKER_CONCURRENCY": 16,
+    # One that was at work without a signal of the queue is taken over after this time.
+    "worker.env.JOB_TIMEOUT_SECONDS": 20,
 }
 """What is otherwise than in the shipped stack file, below `slipway:services`."""
 
