@@ -162,6 +162,8 @@ def _encrypt(copy: Path, *, stack: str, project: Path, key: str, value: str) -> 
         "ACCESS_TOKEN": "Log in to the backend that holds the stack: `pulumi login`, or set PULUMI_BACKEND_URL.",
     }
     hint = next((text for part, text in hints.items() if part in said), "")
+    if hint:
+        hint += f" A stack that `slipway up` keeps on this machine: eval $(slipway env {stack})."
     raise SecretError(f"Pulumi could not encrypt the value, nothing was changed: {said} {hint}".rstrip())
 
 

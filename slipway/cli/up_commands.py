@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -234,6 +235,12 @@ def _confirm(question: str, *, yes: bool) -> None:
         raise CommandError("Nothing was changed.", SETTINGS_EXIT)
 
 
+def _own_name() -> str:
+    """Return how a person can call this command: by the path that was used, where it is not on PATH."""
+    called = sys.argv[0]
+    return "slipway" if Path(called).name != "slipway" or shutil.which("slipway") else called
+
+
 def _summary(stack: str, report: Report) -> str:
     """Return what to do with a stack that is up."""
     done = (
@@ -244,12 +251,12 @@ def _summary(stack: str, report: Report) -> str:
     for name, found in urls.items() if isinstance(urls, dict) else ():
         lines += [f"  {name:<10} {url}" for url in found] if isinstance(found, list) else []
     reachable = [name for name, port in ports.items() if port] if isinstance(ports, dict) else []
-    named = "" if stack == "local" else f" --stack {stack}"
+    named, slipway = "" if stack == "local" else f" --stack {stack}", _own_name()
     first = next((name for name in ("frontend", "web") if name in reachable), next(iter(reachable), ""))
     commands = [
-        *([(f"slipway open {first}{named}", "opens it in a browser")] if first else []),
-        *([(f"slipway logs {reachable[0]}{named}", "what it logs, as it happens")] if reachable else []),
-        *([(f"slipway psql{named}", "its database")] if report.outputs.get("database") else []),
+        *([(f"{slipway} open {first}{named}", "opens it in a browser")] if first else []),
+        *([(f"{slipway} logs {reachable[0]}{named}", "what it logs, as it happens")] if reachable else []),
+        *([(f"{slipway} psql{named}", "its database")] if report.outputs.get("database") else []),
     ]
     width = max((len(command) for command, _ in commands), default=0)
     lines += (

@@ -71,7 +71,7 @@ def require_backend(machine: Machine, stack: str) -> str:
 
 
 def search_path(machine: Machine, project: Path) -> str:
-    """Return a PATH that has what `pulumi` by hand needs: pulumi itself, and uv, with which it runs the program.
+    """Return a PATH that has what `pulumi` by hand needs: itself, uv, with which it runs the program, and slipway.
 
     Args:
         machine: its PATH; programs that are on it already are not added again.
@@ -80,7 +80,11 @@ def search_path(machine: Machine, project: Path) -> str:
     path = machine.environment.get("PATH", os.defpath)
     added = [
         str(folder)
-        for program, folder in (("pulumi", project / ".slipway" / "bin"), ("uv", project / _PRIVATE_UV))
+        for program, folder in (
+            ("pulumi", project / ".slipway" / "bin"),
+            ("uv", project / _PRIVATE_UV),
+            ("slipway", project / ".venv" / "bin"),
+        )
         if machine.which(program) is None and machine.which(str(folder / program))
     ]
     return os.pathsep.join([*added, path])

@@ -102,7 +102,8 @@ class Progress:
         self.show(f"  {verb:<8}  {label(step.urn)}{took}")
 
     def _diagnose(self, event: DiagnosticEvent) -> None:
-        text = _COLOUR.sub("", event.message).strip()
+        # The engine repeats the program's own error under this name.
+        text = _COLOUR.sub("", event.message).strip().removeprefix("an unhandled error occurred: ")
         if event.severity == "warning" and not event.ephemeral and text not in self._warned:
             self._warned.add(text)
             self.show(f"  warning   {text}")

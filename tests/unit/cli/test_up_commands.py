@@ -114,6 +114,22 @@ def test_up_ends_with_addresses_and_the_next_three_commands(
     assert (one.view.context, one.view.services) == ("kind-slipway", ("api", "frontend", "worker"))
 
 
+@pytest.mark.parametrize(("on_path", "name"), [("/bin/slipway", "slipway"), (None, ".venv/bin/slipway")])
+def test_the_next_commands_can_be_typed_as_they_are_printed(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    on_path: str | None,
+    name: str,
+) -> None:
+    ends_with(monkeypatch, Report({}, 8, OUTPUTS))
+    monkeypatch.setattr("shutil.which", lambda _: on_path)
+    monkeypatch.setattr(sys, "argv", [".venv/bin/slipway", "up", "-C", str(project)])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"  {name} open frontend  " in capsys.readouterr().out
+
+
 def test_up_that_changes_nothing_says_so(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

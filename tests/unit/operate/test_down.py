@@ -129,10 +129,10 @@ def test_a_teams_stack_is_never_created_here(
 
 
 def test_only_what_is_missing_is_put_on_path() -> None:
-    own, uv = "/p/.slipway/bin", "/p/.tools/venv/bin"
+    own, uv, venv = "/p/.slipway/bin", "/p/.tools/venv/bin", "/p/.venv/bin"
     environment = {"PATH": "/usr/bin"}
-    there = FakeMachine(programs=("pulumi", "uv"), environment=environment)
+    there = FakeMachine(programs=("pulumi", "uv", "slipway"), environment=environment)
     assert search_path(there, Path("/p")) == "/usr/bin"
-    private = FakeMachine(programs=(f"{own}/pulumi", f"{uv}/uv"), environment=environment)
-    assert search_path(private, Path("/p")) == f"{own}:{uv}:/usr/bin"
+    private = FakeMachine(programs=(f"{own}/pulumi", f"{uv}/uv", f"{venv}/slipway"), environment=environment)
+    assert search_path(private, Path("/p")) == f"{own}:{uv}:{venv}:/usr/bin"
     assert search_path(FakeMachine(programs=(), environment=environment), Path("/p")) == "/usr/bin"

@@ -105,6 +105,7 @@ def test_an_error_is_kept_once_with_its_resource(run: Run) -> None:
     run.say("<{%reset%}>boom<{%reset%}>\n", urn=API)
     run.say("boom", urn=API)
     run.say("the program says no", urn=STACK)
+    run.say("an unhandled error occurred: the program says no", urn=STACK)
     run.say("no resource")
     run.say("update failed", urn=STACK)
     run.say("fine", severity="info")
