@@ -62,7 +62,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         stderr=subprocess.DEVNULL, cwd=folder, user=user, group=user,
     )  # fmt: skip
     url = f"postgresql://super@127.0.0.1:{port}"
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
             psycopg.connect(f"{url}/postgres").close()
