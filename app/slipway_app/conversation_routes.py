@@ -5,7 +5,6 @@ from typing import Annotated, NoReturn
 from uuid import UUID
 
 from fastapi import APIRouter, Header, HTTPException, Path, Query, Request, Response
-from psycopg.errors import ForeignKeyViolation
 from pydantic import BaseModel, StringConstraints
 
 from slipway_app import audit, conversations, live, queue, redis
@@ -166,16 +165,14 @@ async def write(
 ) -> Accepted:
     """Store a message and have it answered. The same `Idempotency-Key` again does nothing twice."""
     state = request.app.state
-    if await conversations.find(state.pool, claims.user, conversation_id) is None:
-        _no_conversation()
     try:
         async with state.lists.writing(claims.user):
             message, job = await conversations.add_message(
-                state.pool, conversation_id, body.text, idempotency_key
+                state.pool, conversation_id, body.text, idempotency_key, claims.user
             )
     except conversations.KeyReusedError:
         raise HTTPException(409, "this Idempotency-Key was used for another text") from None
-    except ForeignKeyViolation:
+    except conversations.NoConversationError:
         _no_conversation()
     if job.state == "queued":
         await redis.tolerate(queue.announce(state.queue, job.id), "queue")

@@ -62,6 +62,35 @@ class Job(NamedTuple):
     attempts: int
 
 
+# One statement, so one way to the database and back. The update takes the same lock as LOCK before the message
+# gets its number: numbered and committed in the same order, who has read message 11 never finds a 10 later.
+_ADD_MESSAGE = """
+    WITH conversation AS (
+        UPDATE conversations SET updated_at = now()
+        WHERE id = %(conversation)s AND (%(owner)s::bigint IS NULL OR owner = %(owner)s) RETURNING id),
+    message AS (
+        INSERT INTO messages (conversation_id, author, text, idempotency_key)
+        SELECT id, 'user', %(text)s, %(key)s FROM conversation
+        ON CONFLICT (conversation_id, idempotency_key) DO NOTHING
+        RETURNING id, conversation_id, author, text, reply_to, created_at),
+    job AS (INSERT INTO jobs (message_id) SELECT id FROM message RETURNING id, state, attempts)
+    SELECT message.*, job.* FROM message, job
+"""
+_FIND_BY_KEY = """
+    SELECT messages.id, conversation_id, author, text, reply_to, messages.created_at,
+           jobs.id, jobs.state, jobs.attempts
+    FROM messages
+    JOIN conversations ON conversations.id = conversation_id
+    JOIN jobs ON jobs.message_id = messages.id
+    WHERE conversation_id = %(conversation)s AND idempotency_key = %(key)s
+        AND (%(owner)s::bigint IS NULL OR owner = %(owner)s)
+"""
+
+
+class NoConversationError(Exception):
+    """There is no such conversation, or it is somebody else's."""
+
+
 class KeyReusedError(Exception):
     """An idempotency key came again with another text."""
 
@@ -148,54 +177,39 @@ async def messages_after(pool: Pool, conversation_id: int, after: int = 0) -> li
 
 
 async def add_message(
-    pool: Pool, conversation_id: int, text: str, idempotency_key: str | None = None
+    pool: Pool,
+    conversation_id: int,
+    text: str,
+    idempotency_key: str | None = None,
+    owner: UserId | None = None,
 ) -> tuple[Message, Job]:
     """Store a user's message and the job that answers it, both or neither.
-
-    Whose conversation it is, the caller has checked by `find`.
 
     Args:
         pool: the database.
         conversation_id: where it belongs.
         text: 1 to 10,000 characters.
         idempotency_key: names this message for its sender; the same key again gives the same message and job.
+        owner: whose conversation it must be; None where the caller has checked that by `find`.
 
     Raises:
+        NoConversationError: there is no such conversation of this owner.
         KeyReusedError: the key is that of a message with another text.
-        psycopg.errors.ForeignKeyViolation: the conversation was deleted meanwhile.
     """
-    async with pool.connection() as connection:
-        async with connection.cursor(row_factory=class_row(Message)) as cursor:
-            # Numbered and committed in the same order: who has read message 11 must never find a 10 later.
-            await cursor.execute(LOCK, [conversation_id])
-            # A second request with the same key waited for that until the first had ended, and finds its row.
-            await cursor.execute(
-                "INSERT INTO messages (conversation_id, author, text, idempotency_key)"
-                " VALUES (%s, 'user', %s, %s) ON CONFLICT (conversation_id, idempotency_key) DO NOTHING"
-                " RETURNING id, conversation_id, author, text, reply_to, created_at",
-                [conversation_id, text, idempotency_key],
-            )
-            message = await cursor.fetchone()
-            if message is None:
-                await cursor.execute(
-                    "SELECT id, conversation_id, author, text, reply_to, created_at FROM messages"
-                    " WHERE conversation_id = %s AND idempotency_key = %s",
-                    [conversation_id, idempotency_key],
-                )
-                message = await cursor.fetchone()
-                if message is None or message.text != text:
-                    raise KeyReusedError
-            else:
-                await cursor.execute("INSERT INTO jobs (message_id) VALUES (%s)", [message.id])
-                await cursor.execute(
-                    "UPDATE conversations SET updated_at = now() WHERE id = %s", [conversation_id]
-                )
-        async with connection.cursor(row_factory=class_row(Job)) as cursor:
-            await cursor.execute("SELECT id, state, attempts FROM jobs WHERE message_id = %s", [message.id])
-            job = await cursor.fetchone()
-            if job is None:
-                raise RuntimeError(f"message {message.id} has no job")
-            return message, job
+    arguments = {"conversation": conversation_id, "text": text, "key": idempotency_key, "owner": owner}
+    async with pool.connection() as connection, connection.cursor() as cursor:
+        await cursor.execute(_ADD_MESSAGE, arguments)
+        row = await cursor.fetchone()
+        if row is None and idempotency_key is not None:
+            # The key was there. Seen only by a new statement: its transaction may have ended just now.
+            await cursor.execute(_FIND_BY_KEY, arguments)
+            row = await cursor.fetchone()
+        if row is None:
+            raise NoConversationError
+        message, job = Message(*row[:6]), Job(*row[6:])
+        if message.text != text:
+            raise KeyReusedError
+        return message, job
 
 
 async def find_job(pool: Pool, owner: UserId, job_id: UUID) -> Job | None:

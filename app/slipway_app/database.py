@@ -24,6 +24,8 @@ SLICE_SECONDS = 0.5
 """After so much waiting a request asks whether the database refuses connections; if so it waits no longer."""
 USE_SECONDS = 15
 """No transaction of this application takes longer; one that hangs must not hold a connection for ever."""
+CHECK_AFTER_SECONDS = 0.5
+"""A connection that was alive so recently is lent without a check: no restart of a server is that short."""
 CHECK_TIMEOUT_SECONDS = 2
 """A server that hangs keeps its connections open: silence for this long counts as dead."""
 REPORT_SECONDS = 2.0
@@ -33,6 +35,8 @@ class _Connection(AsyncConnection[Row]):
     """A connection that remembers for its process whether the database took the last one."""
 
     refused: ClassVar[bool] = False
+    answered_at = 0.0
+    """When this one was last found alive, by the monotonic clock."""
 
     @classmethod
     async def connect(cls, *args: Any, **options: Any) -> Self:
@@ -100,12 +104,17 @@ def create_pool(settings: DatabaseSettings) -> Pool:
 
 
 async def _check(connection: AsyncConnection[Row]) -> None:
+    assert isinstance(connection, _Connection)  # noqa: S101  # the pool makes no others
+    now = time.monotonic()
+    if now - connection.answered_at < CHECK_AFTER_SECONDS:
+        return
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
             await AsyncConnectionPool.check_connection(connection)
     except TimeoutError:
         await connection.close()
         raise OperationalError("the database did not answer in time") from None
+    connection.answered_at = now
 
 
 async def answers(pool: Pool) -> bool:

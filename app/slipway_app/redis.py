@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Coroutine
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from redis.asyncio import BlockingConnectionPool, Redis
@@ -29,6 +29,20 @@ _ask_again_at: dict[str, float] = {}
 """For each server that failed: from when on, by the monotonic clock, one call may try again."""
 
 
+class BusyError(RedisError):
+    """All connections are in use, for longer than a caller waits. It says nothing about the server."""
+
+
+class _Connections(BlockingConnectionPool):
+    async def get_connection(self, *args: Any, **options: Any) -> Any:
+        try:
+            return await super().get_connection(*args, **options)  # pyright: ignore[reportUnknownMemberType]
+        except ConnectionError as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise BusyError from None
+            raise
+
+
 def create_client(url: SecretStr, *, connections: int, timeout_seconds: float = TIMEOUT_SECONDS) -> Redis:
     """Make a client that connects when it is first used.
 
@@ -37,7 +51,7 @@ def create_client(url: SecretStr, *, connections: int, timeout_seconds: float = 
         connections: how many it may hold at once; a caller waits for a free one.
         timeout_seconds: for an answer. A blocking command needs more than it blocks.
     """
-    pool = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped keywords
+    pool = _Connections.from_url(  # pyright: ignore[reportUnknownMemberType]  # untyped keywords
         url.get_secret_value(),
         protocol=2,
         decode_responses=True,
@@ -69,6 +83,10 @@ async def tolerate[T](call: Awaitable[T], server: Server = "cache") -> T | None:
         _ask_again_at[server] = now + PAUSE_SECONDS
     try:
         result = await call
+    except BusyError:
+        metrics.redis_errors.inc()
+        logger.warning("Redis (%s): every connection is in use", server)
+        return None
     except (RedisError, OSError, TimeoutError) as error:
         _ask_again_at[server] = time.monotonic() + PAUSE_SECONDS
         metrics.redis_errors.inc()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import REGISTRY
@@ -15,7 +16,8 @@ from tests.conftest import RedisServer
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("slipway_app.redis.time.monotonic", lambda: now[0])
+    # Not the module `time` itself: the event loop's timeouts need one that goes on.
+    monkeypatch.setattr("slipway_app.redis.time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr("slipway_app.redis._ask_again_at", {})
     return now
 
@@ -128,6 +130,21 @@ def test_a_client_holds_no_more_connections_than_it_may(redis_server: RedisServe
             await watching.aclose()
 
     assert 1 <= asyncio.run(run()) <= 3
+
+
+def test_waiting_in_vain_for_a_connection_does_not_count_as_an_ill_server(
+    redis_server: RedisServer,
+) -> None:
+    async def run() -> list[object]:
+        client = redis.create_client(SecretStr(redis_server.url), connections=1, timeout_seconds=0.2)
+        try:
+            async with client.client():  # holds the only connection
+                refused = await redis.tolerate(client.exists("key"))
+            return [refused, await redis.tolerate(client.exists("key"))]
+        finally:
+            await client.aclose()
+
+    assert asyncio.run(run()) == [None, 0]
 
 
 def test_a_dropped_call_leaves_no_warning() -> None:
