@@ -134,20 +134,30 @@ class ThisMachine:
 
     def foreground(self, command: Sequence[str], *, environment: Mapping[str, str] | None = None) -> int:
         """Run a program at the terminal; Ctrl-C is the program's to handle, and it never outlives this one."""
-        process = subprocess.Popen(  # noqa: S603 - as above
-            list(command), env=dict(environment) if environment is not None else None
-        )
+        started: list[subprocess.Popen[bytes]] = []
+        asked: list[int] = []
 
         def end(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
-            process.terminate()
+            asked.append(signum)
+            for process in started:
+                process.terminate()
 
+        # Before the program starts: a signal in between would leave it alone in the world.
         before = {number: signal.signal(number, end) for number in _END_SIGNALS}
         try:
-            while True:
-                try:
-                    return process.wait()
-                except KeyboardInterrupt:  # it has had the signal too, and ends by itself
-                    continue
+            variables = dict(environment) if environment is not None else None
+            started.append(subprocess.Popen(list(command), env=variables))  # noqa: S603 - as above
+            if asked:
+                started[0].terminate()
+            return _end_of(started[0])
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> int:
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the terminal has told it too: it ends by itself
+            continue

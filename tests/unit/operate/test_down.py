@@ -15,8 +15,7 @@ from slipway.operate.engine import Engine, OnEvent
 from slipway.operate.home import Choice, Home
 from slipway.operate.machine import EngineFailedError, OperateError
 from tests.support.machine import FakeMachine
-from tests.unit.operate.test_engine import FakeCommand
-from tests.unit.operate.test_up import FakeScreen
+from tests.support.up import FakeCommand, FakeScreen
 
 STATE = {
     "deployment": {

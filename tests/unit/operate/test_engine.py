@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,46 +13,7 @@ from pulumi.automation.errors import StackNotFoundError
 
 from slipway.operate.engine import IMAGES_ONLY, CancellableCommand, Engine, errors_of
 from slipway.operate.machine import EngineFailedError
-
-
-class FakeCommand(CancellableCommand):
-    """Pulumi as far as the Automation API goes: it writes commands down and answers them."""
-
-    def __init__(self, answers: Mapping[str, str | int] | None = None) -> None:
-        """Args: answers: parts of a command line to its standard output, or to an exit code."""
-        super().__init__("/bin/pulumi", "3.259.0")
-        self.answers = dict(answers or {})
-        self.lines: list[str] = []
-        self.folders: list[Path] = []
-        self.interrupted = 0
-        self.meanwhile = lambda: None
-
-    def run(
-        self,
-        args: list[str],
-        cwd: str,
-        additional_env: Mapping[str, str],  # noqa: ARG002
-        on_output: auto.OnOutput | None = None,  # noqa: ARG002
-        on_error: auto.OnOutput | None = None,  # noqa: ARG002
-        *,
-        stdin: str | None = None,  # noqa: ARG002
-    ) -> auto.CommandResult:
-        line = " ".join(args)
-        self.lines.append(line)
-        self.folders.append(Path(cwd))
-        if line.startswith(("up", "destroy")):
-            self.meanwhile()
-        for part, answer in self.answers.items():
-            if part in line and isinstance(answer, int):
-                raise auto.CommandError(auto.CommandResult("", "error: the reason", answer))
-            if part in line:
-                return auto.CommandResult(str(answer), "", 0)
-        default = "[]" if "history" in line else "{}"
-        return auto.CommandResult(default, "", 0)
-
-    def interrupt(self) -> None:
-        self.interrupted += 1
-
+from tests.support.up import FakeCommand
 
 HISTORY = (
     '[{"kind": "update", "startTime": "2026-01-01T00:00:00.000Z", "message": "", "environment": {}, "config": {}, '

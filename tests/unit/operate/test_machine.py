@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +64,14 @@ def test_a_foreground_program_ends_with_the_one_that_started_it() -> None:
     script = f"kill -TERM {os.getpid()}; exec sleep 30"
     assert MACHINE.foreground(["/bin/sh", "-c", script]) == -signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_signal_while_the_program_starts_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = subprocess.Popen
+
+    def start(*given: Any, **named: Any) -> object:  # noqa: ANN401 - as Popen has them
+        os.kill(os.getpid(), signal.SIGTERM)
+        return real(*given, **named)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    assert MACHINE.foreground(["/bin/sleep", "30"]) == -signal.SIGTERM

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +16,10 @@ from slipway.operate.home import Choice, Home
 from slipway.operate.kind import KindCluster
 from slipway.operate.lock import Lock, LockHeldError
 from slipway.operate.machine import Done, EngineFailedError, InterruptedRunError, OperateError
-from slipway.operate.progress import Progress
 from slipway.operate.resume import Completion
 from slipway.operate.up import Options, StackView, Up, built_images, go_on
 from tests.support.machine import Answer, FakeMachine
-from tests.unit.operate.test_engine import FakeCommand
+from tests.support.up import FakeCommand, FakeScreen
 
 SOCKET = "unix:///var/run/docker.sock"
 VIEW = json.dumps(
@@ -46,19 +43,6 @@ STATE = {
         ]
     }
 }
-
-
-@dataclass
-class FakeScreen:
-    lines: list[str] = field(default_factory=list)
-
-    def tell(self, line: str) -> None:
-        self.lines.append(line)
-
-    @contextmanager
-    def watch(self, progress: Progress) -> Iterator[None]:
-        assert progress.problems == []
-        yield
 
 
 class FakeEngine(Engine):
