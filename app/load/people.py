@@ -13,7 +13,7 @@ from load.record import Recorder
 
 STEADY_CLIENT_RATE = 5.0
 """Requests a second of one steady client: often enough that a kept connection never rests for long."""
-STEADY_POST_EVERY = 20
+STEADY_POST_EVERY = 50
 """One steady request in so many posts a message; the others read the list."""
 
 

@@ -100,7 +100,9 @@ def generator() -> None:
 @pytest.fixture(scope="session")
 def held(stack: LiveStack, generator: None) -> LiveStack:  # noqa: ARG001
     """The stack with few API pods at the most, ready for load."""
-    stack.engine.configure({"slipway:services.api.scaling.max": str(API_PODS_UNDER_LOAD)}, path=True)
+    # The load keeps the autoscaler at its maximum; it would take five quiet minutes to go below.
+    for bound, pods in (("min", 1), ("max", API_PODS_UNDER_LOAD)):
+        stack.engine.configure({f"slipway:services.api.scaling.{bound}": str(pods)}, path=True)
     stack.engine.up()
     stack.wait_settled("api", at_most=API_PODS_UNDER_LOAD)
     return stack

@@ -25,7 +25,7 @@ API_PODS_MINIMUM = 2
 """More than the stack file has: a pod that is killed leaves another one."""
 API_PODS_MAXIMUM = 6
 """More than the stack file has: where the autoscaler is impatient, a pod's own start already brings it another."""
-API_PODS_UNDER_LOAD = 3
+API_PODS_UNDER_LOAD = 2
 """The maximum for the tests under load: they are about what happens to pods, not about how many there are."""
 
 SETTINGS = {
