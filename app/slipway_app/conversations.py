@@ -62,7 +62,7 @@ class Job(NamedTuple):
     attempts: int
 
 
-# One statement, so one way to the database and back. The update takes the same lock as LOCK before the message
+# One statement, so one way to the database and back. The update takes the lock of LOCK before the message
 # gets its number: numbered and committed in the same order, who has read message 11 never finds a 10 later.
 _ADD_MESSAGE = """
     WITH conversation AS (

@@ -24,8 +24,8 @@ SLICE_SECONDS = 0.5
 """After so much waiting a request asks whether the database refuses connections; if so it waits no longer."""
 USE_SECONDS = 15
 """No transaction of this application takes longer; one that hangs must not hold a connection for ever."""
-CHECK_AFTER_SECONDS = 0.5
-"""A connection that was alive so recently is lent without a check: no restart of a server is that short."""
+CHECK_AFTER_SECONDS = 0.1
+"""A connection that was alive so recently is lent unchecked: no restart of a server is so short."""
 CHECK_TIMEOUT_SECONDS = 2
 """A server that hangs keeps its connections open: silence for this long counts as dead."""
 REPORT_SECONDS = 2.0
