@@ -16,6 +16,10 @@ autoscaling = kubernetes.autoscaling.v2
 
 HTTP_PORT = "http"
 METRICS_PORT = "metrics"
+PATCH_FORCE = "pulumi.com/patchForce"
+"""Annotation with which the provider takes fields over that somebody else has set."""
+
+REPLICAS = "spec.replicas"
 MAX_SURGE = 1
 """Pods that a rollout starts above the wanted number; with none unavailable, it begins with a new pod."""
 
@@ -103,12 +107,17 @@ class Workload(pulumi.ComponentResource):
             spread=selector,
             anti_affinity=prefer_different_nodes,
         )
+        # A service may get an autoscaler or lose it. Where it has lost one, the number that the autoscaler has set
+        # is taken over; where it has got one, the number stays until the autoscaler changes it.
+        scaled = section.autoscaled
         return kubernetes.apps.v1.Deployment(
             self._name,
-            metadata=self._surroundings.metadata(self._name),
+            metadata=self._surroundings.metadata(
+                self._name, annotations=None if scaled else {PATCH_FORCE: "true"}
+            ),
             spec=kubernetes.apps.v1.DeploymentSpecArgs(
                 # The autoscaler's alone where there is one: stating it here would undo its work at each `up`.
-                replicas=None if section.autoscaled else section.scaling.min,
+                replicas=None if scaled else section.scaling.min,
                 selector=kubernetes.meta.v1.LabelSelectorArgs(match_labels=selector),
                 strategy=kubernetes.apps.v1.DeploymentStrategyArgs(
                     type="RollingUpdate",
@@ -120,7 +129,11 @@ class Workload(pulumi.ComponentResource):
                 progress_deadline_seconds=PROGRESS_DEADLINE_SECONDS,
                 template=pod.template(self._surroundings.labels(self._name)),
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[*runtime.needs, *after]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[*runtime.needs, *after],
+                ignore_changes=[REPLICAS] if scaled else None,
+            ),
         )
 
     def _container_ports(self) -> list[core.ContainerPortArgs]:

@@ -9,7 +9,13 @@ import pytest
 
 from tests.support.cluster import wait_for
 from tests.support.cluster_pods import IdlePod
-from tests.support.cluster_stack import API_PODS_MAXIMUM, PARTS, LiveStack
+from tests.support.cluster_stack import (
+    API_PODS_MAXIMUM,
+    API_PODS_MINIMUM,
+    PARTS,
+    LiveStack,
+    part_selector,
+)
 
 METRICS_SECONDS = 60
 SCALE_SECONDS = 90
@@ -77,3 +83,20 @@ def test_a_second_up_changes_nothing_and_leaves_the_autoscalers_pods(
         # The autoscaler may have added one meanwhile.
         assert set(pods) <= set(stack.ready_pods(part))
     assert len(stack.ready_pods("api")) >= scaled.after
+
+
+def test_a_service_may_lose_its_autoscaler_and_get_it_back_and_keeps_its_pods(
+    stack: LiveStack, scaled: _Scaled
+) -> None:
+    def up(least: int, most: int) -> int:
+        for bound, pods in (("min", least), ("max", most)):
+            stack.engine.configure({f"slipway:services.api.scaling.{bound}": str(pods)}, path=True)
+        stack.engine.up()
+        return int(stack.cluster.get("deployment", "api")["spec"]["replicas"])
+
+    fixed = scaled.after + 1
+
+    # The autoscaler's number is taken over; afterwards it begins with ours, and not with a single pod.
+    assert up(fixed, fixed) == fixed
+    assert stack.cluster.items("hpa", part_selector("api")) == []
+    assert up(API_PODS_MINIMUM, max(API_PODS_MAXIMUM, fixed)) == fixed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from copy import deepcopy
 from typing import Any, cast
 
 from tests.engine.plugins import kubernetes_rules as rules
@@ -91,6 +92,7 @@ class LiveKubernetesPackage(KubernetesRules):
                 query["dryRun"] = "All"
             else:
                 self._take_over(path, manager)
+            inputs = self._without_what_others_set(path, inputs, manager, request.ignore_changes)
             live = client.request(
                 "PATCH", path, query=query, body=inputs, content_type="application/apply-patch+yaml"
             )
@@ -103,6 +105,31 @@ class LiveKubernetesPackage(KubernetesRules):
             if request.preview
             else self._settle(request, live)
         )
+
+    def _without_what_others_set(
+        self, path: str, inputs: Json, manager: str, ignored: tuple[str, ...]
+    ) -> Json:
+        """As the real provider does: of what changes are ignored, only what is ours is sent, as it is now.
+
+        Left out, our own field would be removed; sent, somebody else's would be a conflict.
+        """
+        live = self._api().get(path) if ignored else None
+        kept = deepcopy(inputs)
+        if live is None:
+            return kept
+        for dotted in ignored:
+            *folders, last = dotted.split(".")
+            owners = {
+                entry["manager"]
+                for entry in live["metadata"].get("managedFields", [])
+                if _member(entry.get("fieldsV1"), *(f"f:{step}" for step in (*folders, last))) is not None
+            }
+            place, now = _member(kept, *folders), _member(live, *folders, last)
+            if owners and manager not in owners:
+                place.pop(last, None)
+            elif now is not None:
+                place[last] = now
+        return kept
 
     def _take_over(self, path: str, manager: str) -> None:
         """Turn the fields of our own create into fields we apply, so that leaving one out removes it."""
@@ -213,3 +240,10 @@ def _object(live: Json) -> Object:
     """A live object without the bookkeeping that would fill the state."""
     metadata = {key: value for key, value in live["metadata"].items() if key != "managedFields"}
     return cast("Object", {**live, "metadata": metadata})
+
+
+def _member(value: Any, *keys: str) -> Any:
+    """The member at `keys` of what the API server said, or None where a step is missing."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

@@ -63,6 +63,7 @@ class Request:
     preview: bool = False
     seed: bytes = b""
     timeout_seconds: float = 0
+    ignore_changes: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:

@@ -165,6 +165,7 @@ class Plugin(provider_pb2_grpc.ResourceProviderServicer):
             identity=request.id,
             preview=request.preview,
             timeout_seconds=request.timeout,
+            ignore_changes=tuple(request.ignoreChanges),
         )
         with _answering(context), self._noted("update", asked):
             return provider_pb2.UpdateResponse(properties=encode(self._package.update(asked)))

@@ -244,6 +244,16 @@ def test_replicas_are_given_exactly_where_no_autoscaler_sets_them(environment: s
         assert ("replicas" in spec) == (one.name not in scaled)
 
 
+def test_a_service_may_lose_its_autoscaler_or_get_one_without_losing_pods() -> None:
+    fixed = recorded("prod", {"services.worker.scaling": {"min": 3, "max": 3}})
+    worker, api = fixed.one(DEPLOYMENT, "worker"), fixed.one(DEPLOYMENT, "api")
+    # Server-side apply: without force, the autoscaler's number is a conflict; left out, ours would become 1.
+    assert worker.get("metadata", "annotations") == {"pulumi.com/patchForce": "true"}
+    assert worker.ignore_changes == ()
+    assert api.get("metadata", "annotations") is None
+    assert api.ignore_changes == ("spec.replicas",)
+
+
 def test_a_fixed_number_of_pods_has_replicas_and_no_autoscaler() -> None:
     found = recorded("prod", {"services.worker.scaling": {"min": 3, "max": 3}})
     assert found.one(DEPLOYMENT, "worker").get("spec", "replicas") == 3
