@@ -18,6 +18,7 @@ from tests.workers import (
     Model,
     announce,
     eventually,
+    forget_jobs,
     pending,
     play,
     process,
@@ -34,12 +35,7 @@ def store(
 
 @pytest.fixture(autouse=True)
 def no_jobs(store: Stores) -> None:
-    async def empty() -> None:
-        async with store.redis() as client:
-            await client.delete(STREAM)
-
-    store.query("DELETE FROM jobs")
-    asyncio.run(empty())
+    forget_jobs(store)
 
 
 # --- What is lost on the way ---

@@ -43,6 +43,17 @@ class Model:
         return f"answer to {prompt}"
 
 
+def forget_jobs(store: Stores) -> None:
+    """Empty the table of jobs and the queue."""
+
+    async def empty() -> None:
+        async with store.redis() as client:
+            await client.delete(STREAM)
+
+    store.query("DELETE FROM jobs")
+    asyncio.run(empty())
+
+
 async def no_sleep(_seconds: float) -> None:
     await asyncio.sleep(0)
 
