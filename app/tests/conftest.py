@@ -27,6 +27,12 @@ REDIS_RIGHTS = ["~*", "&*", "+@all", "-@admin", "-@dangerous", "+info"]
 """What the Redis user of a stack may do."""
 
 
+def pytest_configure() -> None:
+    """Let interrupts reach the programs under test, also where a shell runs the tests in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def program(name: str) -> str:
     places = [str(path) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *places]))

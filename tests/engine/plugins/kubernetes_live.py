@@ -124,7 +124,7 @@ class LiveKubernetesPackage(KubernetesRules):
                 for entry in live["metadata"].get("managedFields", [])
                 if _member(entry.get("fieldsV1"), *(f"f:{step}" for step in (*folders, last))) is not None
             }
-            place, now = _member(kept, *folders), _member(live, *folders, last)
+            place, now = cast("Json", _member(kept, *folders)), _member(live, *folders, last)
             if owners and manager not in owners:
                 place.pop(last, None)
             elif now is not None:
@@ -242,8 +242,8 @@ def _object(live: Json) -> Object:
     return cast("Object", {**live, "metadata": metadata})
 
 
-def _member(value: Any, *keys: str) -> Any:
+def _member(value: object, *keys: str) -> object:
     """The member at `keys` of what the API server said, or None where a step is missing."""
     for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
+        value = cast("Json", value).get(key) if isinstance(value, dict) else None
     return value

@@ -140,7 +140,9 @@ def test_a_command_that_fails_is_told_apart_by_what_it_said(tmp_path: Path) -> N
 
 
 def test_pulumi_is_in_a_process_group_of_its_own_and_stops_when_asked(tmp_path: Path) -> None:
-    command = _program(tmp_path, "trap 'echo asked; exit 1' INT; echo $$; while :; do sleep 0.02; done")
+    command = _program(
+        tmp_path, "trap 'echo asked; exit 1' INT; echo $$; for _ in $(seq 1000); do sleep 0.02; done"
+    )
     started = threading.Event()
     lines: list[str] = []
 
