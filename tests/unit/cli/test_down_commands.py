@@ -135,7 +135,18 @@ def test_what_pulumi_says_outside_of_a_run_comes_with_a_remedy(
 )
 def test_make_runs_the_same_command(arguments: tuple[str, ...], command: str) -> None:
     # These tests may themselves be run by make, whose variables would reach the inner one.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    outer = (
+        "MAKEFLAGS",
+        "MFLAGS",
+        "MAKELEVEL",
+        "MAKEOVERRIDES",
+        "ARGS",
+        "STACK",
+        "CONTEXT",
+        "REGISTRY",
+        "YES",
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in outer}
     done = subprocess.run(
         ["make", "-n", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
