@@ -70,7 +70,12 @@ def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_the_stack_as_it_is_can_be_previewed(life: _Life) -> None:
-    assert {"Deployment api", "Deployment worker", "Job migrate"} <= life.preview.names("create")
+    assert {
+        "Deployment api",
+        "Deployment frontend",
+        "Deployment worker",
+        "Job migrate",
+    } <= life.preview.names("create")
 
 
 def test_managed_parts_are_refused_before_anything_is_made(life: _Life) -> None:
@@ -92,7 +97,12 @@ def test_a_release_touches_the_migration_and_who_runs_the_image(life: _Life) -> 
     release = life.runs["release"]
 
     assert release.names("replace") == {"Job migrate"}
-    assert release.names("update") == {"Deployment api", "Deployment worker", "CronJob purge"}
+    assert release.names("update") == {
+        "Deployment api",
+        "Deployment frontend",
+        "Deployment worker",
+        "CronJob purge",
+    }
     assert release.names("create") | release.names("delete") == set()
 
 

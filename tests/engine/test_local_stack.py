@@ -17,7 +17,7 @@ from tests.support.engine import ROOT, EngineStack, Result
 from tests.support.engine_child import ChildUp
 from tests.support.engine_secrets import generated_secrets, leaks, written_files
 
-IMAGE_USERS = {"Deployment api", "Deployment worker", "CronJob purge"}
+IMAGE_USERS = {"Deployment api", "Deployment frontend", "Deployment worker", "CronJob purge"}
 MIGRATION_SECONDS = 0.7
 """Long enough for a rollout that does not wait for its migration to begin too early."""
 
