@@ -87,7 +87,8 @@ def described(path: Path, kubectl: str) -> Running:
     """
     from components.cluster.section import ExistingCluster
     from components.postgres.section import InClusterDatabase
-    from slipway.operate.reach import Running, kubectl_for
+    from slipway.operate.kubeconfig import kubectl_for
+    from slipway.operate.reach import Running
 
     _, settings = read_stack(path)
     cluster, database = settings.cluster, settings.database

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from slipway.operate.home import Choice
 from slipway.operate.kind import PREFIX as KIND_PREFIX
-from slipway.operate.kubeconfig import Context, Kubeconfig, is_on_this_machine
+from slipway.operate.kubeconfig import Context, Kubeconfig, is_on_this_machine, kubectl_for
 from slipway.operate.machine import Machine, OperateError
 
 IMAGE_LOAD = "SLIPWAY_IMAGE_LOAD"
@@ -86,7 +86,7 @@ def require_answer(machine: Machine, kubectl: str, choice: Choice) -> None:
     Raises:
         OperateError: when it does not.
     """
-    command = [kubectl, f"--kubeconfig={choice.kubeconfig}", f"--context={choice.context}"]
+    command = kubectl_for(kubectl, choice.kubeconfig, choice.context)
     done = machine.run(
         [*command, "get", "--raw", "/readyz", "--request-timeout=10s"], seconds=_ANSWER_SECONDS
     )
@@ -102,12 +102,7 @@ def announced_registry(machine: Machine, kubectl: str, choice: Choice) -> str:
 
     Source: Kubernetes enhancement 1755, the ConfigMap `local-registry-hosting`.
     """
-    command = [
-        kubectl,
-        f"--kubeconfig={choice.kubeconfig}",
-        f"--context={choice.context}",
-        "--namespace=kube-public",
-    ]
+    command = kubectl_for(kubectl, choice.kubeconfig, choice.context, "kube-public")
     form = r"jsonpath={.data.localRegistryHosting\.v1}"
     done = machine.run(
         [*command, "get", "configmap", "local-registry-hosting", f"--output={form}"], seconds=20

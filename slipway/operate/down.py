@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
-from slipway.offline.model import Json
 from slipway.operate.engine import Engine
 from slipway.operate.home import Home
 from slipway.operate.kind import KindCluster
@@ -33,11 +30,11 @@ class Standing:
 
 def standing(engine: Engine) -> Standing:
     """Return what a stack's state holds."""
-    exported = cast(
-        "dict[str, dict[str, list[dict[str, Json]]]]", json.loads(engine.pulumi(("stack", "export"), None))
-    )
-    resources = exported["deployment"].get("resources") or []
-    real = [one for one in resources if one.get("custom") and not str(one.get("type")).startswith("pulumi:")]
+    real = [
+        one
+        for one in engine.resources()
+        if one.get("custom") and not str(one.get("type")).startswith("pulumi:")
+    ]
     volumes = [
         str(one["urn"]).rpartition("::")[2] for one in real if str(one["type"]).endswith(":StatefulSet")
     ]

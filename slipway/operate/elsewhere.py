@@ -7,7 +7,7 @@ from pathlib import Path
 
 from slipway.operate.clusters import IMAGE_LOAD
 from slipway.operate.engine import CancellableCommand, Engine
-from slipway.operate.home import UNSET, Home
+from slipway.operate.home import FOLDER, UNSET, Home
 from slipway.operate.machine import Machine, OperateError
 from slipway.operate.tools import Needs, Tools, find_tools
 
@@ -81,7 +81,7 @@ def search_path(machine: Machine, project: Path) -> str:
     added = [
         str(folder)
         for program, folder in (
-            ("pulumi", project / ".slipway" / "bin"),
+            ("pulumi", project / FOLDER / "bin"),
             ("uv", project / _PRIVATE_UV),
             ("slipway", project / ".venv" / "bin"),
         )

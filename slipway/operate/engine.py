@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from pulumi import automation as auto
 from pulumi.automation.errors import StackNotFoundError, create_command_error
 from pulumi.automation.events import EngineEvent
 
+from slipway.offline.model import Json
 from slipway.operate.machine import EngineFailedError
 
 type Program = Callable[[], None]
@@ -194,6 +196,13 @@ class Engine:
                 stdin=standard_input,
             )
         return done.stdout
+
+    def resources(self) -> list[dict[str, Json]]:
+        """Return the resources in the stack's state, secrets encrypted."""
+        exported = cast(
+            "dict[str, dict[str, list[dict[str, Json]]]]", json.loads(self.pulumi(("stack", "export"), None))
+        )
+        return exported["deployment"].get("resources") or []
 
     def _workspace(self, folder: Path | None = None) -> auto.LocalWorkspace:
         return auto.LocalWorkspace(

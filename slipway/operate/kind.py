@@ -13,6 +13,7 @@ from pathlib import Path
 
 from facts.versions import REGISTRY_IMAGE
 from slipway.offline.model import Json
+from slipway.operate.kubeconfig import kubectl_for
 from slipway.operate.machine import Done, Machine, OperateError
 from slipway.operate.metrics_server import NAME as METRICS_SERVER
 from slipway.operate.metrics_server import NAMESPACE, metrics_server_objects
@@ -174,8 +175,8 @@ class KindCluster:
         self._kubectl(["apply", "--server-side", "--filename=-"], what, stdin=document)
 
     def _kubectl(self, arguments: Sequence[str], what: str, *, stdin: str | None = None) -> Done:
-        where = [f"--kubeconfig={self.kubeconfig}", f"--context={self.context}"]
-        return self._run([self.tools.kubectl, *where, *arguments], what, stdin=stdin, seconds=_PULL_SECONDS)
+        kubectl = kubectl_for(self.tools.kubectl, str(self.kubeconfig), self.context)
+        return self._run([*kubectl, *arguments], what, stdin=stdin, seconds=_PULL_SECONDS)
 
     def _run(
         self, command: Sequence[str], what: str, *, stdin: str | None = None, seconds: float = 60

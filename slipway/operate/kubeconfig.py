@@ -165,3 +165,17 @@ def _is_own_address(address: str) -> bool:
 
 def _environment(machine: Machine, paths: tuple[Path, ...]) -> dict[str, str]:
     return {**machine.environment, "KUBECONFIG": os.pathsep.join(map(str, paths))}
+
+
+def kubectl_for(kubectl: str, kubeconfig: str, context: str, namespace: str = "") -> tuple[str, ...]:
+    """Return kubectl with everything stated that it would otherwise take from its environment.
+
+    Args:
+        kubectl: its path.
+        kubeconfig: path of the kubeconfig; `~` is the home folder.
+        context: its context.
+        namespace: the namespace; empty for what lies in none.
+    """
+    file = Path(kubeconfig).expanduser()
+    where = (f"--namespace={namespace}",) if namespace else ()
+    return (kubectl, f"--kubeconfig={file}", f"--context={context}", *where)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from slipway.offline.model import Json
+from slipway.operate.kubeconfig import kubectl_for
 from slipway.operate.machine import Machine, OperateError
 
 _PSQL = 'PGPASSWORD="$POSTGRES_PASSWORD" exec psql --username="$POSTGRES_USER" --dbname="$0" "$@"'
@@ -130,12 +131,6 @@ def read_running(
     where = kubectl_for(kubectl, str(cluster["kubeconfig"]), str(cluster["context"]), str(namespace))
     found = {name: int(port) if isinstance(port, int | float) else None for name, port in ports.items()}
     return Running(where, found, str(outputs.get("database") or ""))
-
-
-def kubectl_for(kubectl: str, kubeconfig: str, context: str, namespace: str) -> tuple[str, ...]:
-    """Return kubectl with everything stated that it would otherwise take from its environment."""
-    file = Path(kubeconfig).expanduser()
-    return (kubectl, f"--kubeconfig={file}", f"--context={context}", f"--namespace={namespace}")
 
 
 def free_port(wanted: int) -> int:

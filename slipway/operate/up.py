@@ -291,11 +291,8 @@ def bring_up(
 
 def built_images(engine: Engine) -> list[str]:
     """Return the names of the images in the stack's state that stay in the Docker daemon."""
-    state = cast(
-        "dict[str, dict[str, list[dict[str, Json]]]]", json.loads(engine.pulumi(("stack", "export"), None))
-    )
     names: list[str] = []
-    for resource in state["deployment"].get("resources") or []:
+    for resource in engine.resources():
         outputs = resource.get("outputs")
         if resource.get("type") == _IMAGE_TYPE and isinstance(outputs, dict) and outputs.get("skipPush"):
             names.append(str(outputs["imageName"]))
